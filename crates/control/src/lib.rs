@@ -1,0 +1,1 @@
+//! The control API, its OpenAPI document, the metrics endpoint and the API client.

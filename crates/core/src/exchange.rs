@@ -1,0 +1,113 @@
+//! One line of the event log: what came, what was decided, what the agent saw. No bodies, no credentials.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::{Cause, Outcome};
+use crate::plan::Why;
+
+/// What happened in one call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Exchange {
+    /// Its number in this process, from 1, in order of completion; also the cursor of `GET exchanges`.
+    pub id: u64,
+    /// When the request arrived, RFC 3339 with milliseconds, UTC.
+    pub at: String,
+    /// Who called.
+    pub agent: String,
+    /// The operation that it belongs to: tries of the same thing share it.
+    pub operation: String,
+    /// Which try of the operation, from 1.
+    pub attempt: u32,
+    /// The route's name; `-` if none took it.
+    pub route: String,
+    /// The route's dialect.
+    pub dialect: String,
+    /// The method.
+    pub method: String,
+    /// The path below the route's prefix, without the query.
+    pub path: String,
+    /// The model that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The tool that was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    /// The MCP method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mcp_method: Option<String>,
+    /// Whether the answer was asked for, or came, as a stream.
+    pub stream: bool,
+    /// The faults that fired.
+    pub faults: Vec<AppliedFault>,
+    /// The rules that matched and did not fire, with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<HeldRule>,
+    /// What the agent saw.
+    pub outcome: Outcome,
+    /// Who caused it.
+    pub cause: Cause,
+    /// The status that the agent saw, if it saw a head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Bytes of the request's body.
+    pub bytes_in: u64,
+    /// Bytes of the response's body that were handed to the agent's connection.
+    pub bytes_out: u64,
+    /// From arrival to the response's head, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttfb_ms: Option<f64>,
+    /// From arrival to the end, in milliseconds.
+    pub duration_ms: f64,
+    /// Injected waits, in milliseconds.
+    pub injected_ms: f64,
+    /// From the request's dispatch upstream to the end of the upstream's response, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_ms: Option<f64>,
+    /// What went wrong, in words, when it was not injected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The generation of the configuration that decided.
+    pub generation: u64,
+}
+
+impl Exchange {
+    /// Whether a fault fired.
+    #[must_use]
+    pub fn injected(&self) -> bool {
+        !self.faults.is_empty()
+    }
+}
+
+/// A fault that fired.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AppliedFault {
+    /// The scenario.
+    pub scenario: String,
+    /// The rule.
+    pub rule: String,
+    /// The fault kind.
+    pub fault: String,
+    /// What was done, effect by effect: `delay 812ms`, `cut after 512 of 2048 bytes`.
+    pub effects: Vec<String>,
+    /// Why it could not be applied, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
+    /// The draw that made it fire, if one was needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draw: Option<f64>,
+}
+
+/// A rule that matched and did not fire.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HeldRule {
+    /// The scenario.
+    pub scenario: String,
+    /// The rule.
+    pub rule: String,
+    /// The reason.
+    pub why: Why,
+    /// The draw that was compared with the probability.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draw: Option<f64>,
+}

@@ -1,0 +1,1 @@
+//! What an API speaks: recognise calls, read facts, render failures, edit messages.

@@ -1,0 +1,1 @@
+//! Fault kinds: parameters, validation, compiled to effects; one file per kind.

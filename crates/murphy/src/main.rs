@@ -1,0 +1,2 @@
+//! The murphy binary: command line and wiring.
+fn main() {}

@@ -1,0 +1,1 @@
+//! What happened: exchanges, event log, error window, operations, metrics, redaction.

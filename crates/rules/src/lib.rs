@@ -1,0 +1,1 @@
+//! When and how often a fault happens: scenarios, matchers, cadence, limits, decide.

@@ -1,0 +1,1 @@
+//! A small honest upstream for the demo and the tests.

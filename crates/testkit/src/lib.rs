@@ -1,0 +1,1 @@
+//! Scripted peer, recorder, raw-socket client and builders for tests.

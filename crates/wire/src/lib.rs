@@ -1,0 +1,1 @@
+//! Sans-I/O codecs and body edits: bytes in, bytes out.
