@@ -139,6 +139,62 @@ impl Why {
     }
 }
 
+/// Why a fault that fired could not be applied; the call passed unfaulted by it. Also the values of the metric
+/// label `reason` of `faults_skipped_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Skip {
+    /// A limit held it back (never drawn into a plan; counted all the same).
+    Limit,
+    /// The body is larger than may be buffered, or unpacks to more than that.
+    TooLarge,
+    /// The body is not JSON.
+    NotJson,
+    /// The edit does not fit this message (an empty body, a patch whose `test` fails, no place to damage).
+    DoesNotApply,
+    /// The body's `content-encoding` is not known, is layered, or does not decode.
+    UnknownCoding,
+    /// No earlier answer is remembered.
+    NothingEarlier,
+    /// The activation ended, or the kill switch tripped, before it could be applied.
+    Halted,
+    /// The protocol of this connection cannot show it.
+    Unsupported,
+    /// Murphy's own machinery failed; the call was forwarded unfaulted.
+    Internal,
+}
+
+impl Skip {
+    /// All reasons.
+    pub const ALL: [Self; 9] = [
+        Self::Limit,
+        Self::TooLarge,
+        Self::NotJson,
+        Self::DoesNotApply,
+        Self::UnknownCoding,
+        Self::NothingEarlier,
+        Self::Halted,
+        Self::Unsupported,
+        Self::Internal,
+    ];
+
+    /// The name as it stands in events and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Limit => "limit",
+            Self::TooLarge => "too_large",
+            Self::NotJson => "not_json",
+            Self::DoesNotApply => "does_not_apply",
+            Self::UnknownCoding => "unknown_coding",
+            Self::NothingEarlier => "nothing_earlier",
+            Self::Halted => "halted",
+            Self::Unsupported => "unsupported",
+            Self::Internal => "internal",
+        }
+    }
+}
+
 /// A count of calls that are held at once, against a maximum.
 #[derive(Debug, Clone)]
 pub struct Gauge {
