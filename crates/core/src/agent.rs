@@ -1,6 +1,6 @@
 //! Who is calling: an id that tells agents apart and never holds a credential.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::hash::Hasher as _;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -70,12 +70,8 @@ impl AgentId {
     }
 
     fn hashed(credential: &[u8], salt: Salt) -> Self {
-        let mut shown = String::with_capacity(16);
-        let _ = write!(
-            shown,
-            "key-{:012x}",
-            hash(salt.0, salt.1, credential) & 0xffff_ffff_ffff
-        );
+        let digits = hash(salt.0, salt.1, credential) & 0xffff_ffff_ffff;
+        let shown = format!("key-{digits:012x}");
         Self {
             identity: hash(0, 1, credential),
             shown: shown.into(),

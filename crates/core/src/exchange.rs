@@ -72,6 +72,39 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// An exchange of which nothing is known yet.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            id: 0,
+            at: String::new(),
+            agent: String::new(),
+            operation: String::new(),
+            attempt: 1,
+            route: "-".to_owned(),
+            dialect: "plain".to_owned(),
+            method: String::new(),
+            path: String::new(),
+            model: None,
+            tool: None,
+            mcp_method: None,
+            stream: false,
+            faults: Vec::new(),
+            held: Vec::new(),
+            outcome: Outcome::Ok,
+            cause: Cause::Upstream,
+            status: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            ttfb_ms: None,
+            duration_ms: 0.0,
+            injected_ms: 0.0,
+            upstream_ms: None,
+            error: None,
+            generation: 0,
+        }
+    }
+
     /// Whether a fault fired.
     #[must_use]
     pub fn injected(&self) -> bool {

@@ -1,1 +1,12 @@
-//! What an API speaks: recognise calls, read facts, render failures, edit messages.
+//! What an API speaks: recognise calls, read facts, render failures.
+//!
+//! A dialect turns a failure that is named by meaning into the status, headers and body that its API sends,
+//! and reads from a request what rules may match on. No I/O and no clock: the time comes in.
+
+pub mod coverage;
+pub mod dialect;
+pub mod plain;
+pub mod registry;
+pub mod retry_after;
+
+pub use dialect::{Dialect, Rendering};

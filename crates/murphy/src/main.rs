@@ -1,2 +1,31 @@
 //! The murphy binary: command line and wiring.
-fn main() {}
+
+mod cli;
+mod commands;
+mod exit;
+mod logging;
+mod output;
+mod post;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    cli.shared.choose_colors();
+    match cli.command.run(&cli.shared) {
+        Ok(code) => code,
+        Err(failure) => {
+            if !failure.words.is_empty() {
+                output::say(&format!(
+                    "{}: {}",
+                    output::styled(output::BAD, "error"),
+                    failure.words
+                ));
+            }
+            failure.exit.into()
+        }
+    }
+}

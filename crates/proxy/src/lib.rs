@@ -5,8 +5,11 @@
 //! fault kinds, and sees only the published snapshot, not who publishes it.
 
 pub mod body;
+pub mod counted;
 pub mod effects;
 pub mod error;
+pub mod faulted;
+pub mod forward;
 pub mod gatekeeper;
 pub mod hop;
 pub mod inspect;

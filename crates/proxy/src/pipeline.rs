@@ -1,1 +1,227 @@
-//! (being written)
+//! The eight steps of a call, in order: listen, route, inspect, decide, request effects, upstream, response
+//! effects, observe.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, request};
+use hyper::body::Incoming;
+use murphy_core::Name;
+use murphy_core::agent::{AgentId, Salt};
+use murphy_core::clock::{Offset, WallClock};
+use murphy_core::draw::identity;
+use murphy_core::exchange::Exchange;
+use murphy_core::outcome::{Cause, Outcome};
+use murphy_observe::Observer;
+use murphy_observe::metrics::NO_ROUTE;
+use murphy_rules::snapshot::{RouteEntry, Snapshot};
+use tokio::time::Instant;
+
+use crate::body::ProxyBody;
+use crate::effects::memory::Memory;
+use crate::effects::wait::Gate;
+use crate::error::Break;
+use crate::gatekeeper::Gatekeeper;
+use crate::listen::Conn;
+use crate::record::{Opening, Record};
+use crate::rescue::{self, Problem};
+use crate::upstream::{UpstreamError, Upstreams};
+use crate::{faulted, forward, inspect};
+
+/// What all workers share.
+pub struct Proxy {
+    /// The published snapshot and the timer of injected waits.
+    pub gate: Gate,
+    /// Who observes.
+    pub observer: Arc<Observer>,
+    /// Who may ask.
+    pub gatekeeper: Gatekeeper,
+    /// Salts the hashes by which agents are shown.
+    pub salt: Salt,
+    /// Tells the time for people.
+    pub clock: Arc<dyn WallClock>,
+    /// When offsets start.
+    pub started: Instant,
+    /// Earlier answers.
+    pub memory: Memory,
+    /// Called when Murphy's own machinery failed: trips the kill switch.
+    pub alarm: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+/// One runtime's share: the proxy, and connections to upstreams that stay on their core.
+#[derive(Clone)]
+pub struct Worker {
+    /// What all workers share.
+    pub proxy: Arc<Proxy>,
+    /// This worker's upstream connections.
+    pub upstreams: Arc<Upstreams>,
+}
+
+/// A request on its way through, with what every step needs to know of it.
+pub struct Arrival {
+    /// When it came, for measuring.
+    pub start: Instant,
+    /// When it came, for people.
+    pub arrived: SystemTime,
+    /// The same since the process started.
+    pub offset: Offset,
+    /// The connection that it came on.
+    pub conn: Arc<Conn>,
+    /// Who calls.
+    pub agent: AgentId,
+    /// The host that it names.
+    pub host: Option<String>,
+}
+
+/// What the agent gets: an answer, or a break.
+pub type Answer = Result<Response<ProxyBody>, Break>;
+
+impl Worker {
+    /// Takes a request through the steps.
+    ///
+    /// # Errors
+    /// If the connection or stream is to be broken: a fault asks for it, or the agent hung up.
+    pub async fn handle(&self, conn: Arc<Conn>, request: Request<Incoming>) -> Answer {
+        let violation = conn.take_violation(&request);
+        let (parts, body) = request.into_parts();
+        let arrival = self.arrival(conn, &parts);
+        if let Some(violation) = violation {
+            let status = StatusCode::from_u16(violation.status()).unwrap_or(StatusCode::BAD_REQUEST);
+            return self.refuse(&arrival, &parts, Problem::new(status, "bad-request", "Bad request", violation.to_string()));
+        }
+        let local = arrival.conn.local_addr();
+        if let Err(refusal) = self.proxy.gatekeeper.check(local, arrival.host.as_deref(), &parts.headers) {
+            return self.refuse(&arrival, &parts, forbidden(&refusal));
+        }
+        let snapshot = self.proxy.gate.live.load();
+        let Some((entry, rest)) = snapshot.find(arrival.host.as_deref(), parts.uri.path()) else {
+            return self.refuse(&arrival, &parts, no_route(&snapshot));
+        };
+        let rest = rest.to_owned();
+        let request = Request::from_parts(parts, body);
+        if entry.rules.is_empty() {
+            return self.untouched(&snapshot, entry, &arrival, &rest, request).await;
+        }
+        faulted::call(self, &snapshot, entry, &arrival, &rest, request).await
+    }
+
+    fn arrival(&self, conn: Arc<Conn>, parts: &request::Parts) -> Arrival {
+        let start = Instant::now();
+        let peer = Some(conn.peer_addr().ip());
+        Arrival {
+            start,
+            arrived: self.proxy.clock.now(),
+            offset: Offset(start.duration_since(self.proxy.started)),
+            agent: AgentId::derive(&parts.headers, parts.uri.query(), peer, self.proxy.salt),
+            host: inspect::host(parts).map(std::borrow::Cow::into_owned),
+            conn,
+        }
+    }
+
+    /// The way of a call that no rule can touch: nothing is read, nothing is decided.
+    async fn untouched(&self, snapshot: &Snapshot, entry: &RouteEntry, arrival: &Arrival, rest: &str, request: Request<Incoming>) -> Answer {
+        let identity = plain_identity(entry, arrival, &request, rest);
+        let record = self.open(snapshot, Some(entry), arrival, identity, (request.method().as_str(), rest));
+        forward::untouched(self, entry, arrival, rest, request, record).await
+    }
+
+    /// Opens the record of a call.
+    #[must_use]
+    pub fn open(&self, snapshot: &Snapshot, entry: Option<&RouteEntry>, arrival: &Arrival, identity: u64, line: (&str, &str)) -> Box<Record> {
+        let route = entry.map(|entry| &entry.route);
+        let nowhere = || Name::from(NO_ROUTE);
+        let name = route.map_or_else(nowhere, |route| Name::clone(&route.name));
+        let ticket = self.proxy.observer.start(identity, &name, arrival.offset);
+        let mut exchange = Exchange::empty();
+        exchange.agent = arrival.agent.shown.to_string();
+        if let Some(route) = route {
+            exchange.route = route.name.to_string();
+            exchange.dialect = route.dialect.to_string();
+        }
+        (exchange.method, exchange.path) = (line.0.to_owned(), line.1.to_owned());
+        exchange.generation = snapshot.generation;
+        let opening = Opening {
+            observer: Arc::clone(&self.proxy.observer),
+            arrived: arrival.arrived,
+            start: arrival.start,
+            offset: arrival.offset,
+            exchange,
+        };
+        Record::open(opening, ticket)
+    }
+
+    /// Answers a request that no route takes.
+    fn refuse(&self, arrival: &Arrival, parts: &request::Parts, problem: Problem) -> Answer {
+        let snapshot = self.proxy.gate.live.load();
+        let identity = identity(&[parts.method.as_str().as_bytes(), parts.uri.path().as_bytes()]);
+        let line = (parts.method.as_str(), parts.uri.path());
+        let record = self.open(&snapshot, None, arrival, identity, line);
+        Ok(self.problem(arrival, record, problem, Cause::Agent))
+    }
+
+    /// Answers with a problem of Murphy's own.
+    #[must_use]
+    pub fn problem(&self, arrival: &Arrival, mut record: Box<Record>, problem: Problem, cause: Cause) -> Response<ProxyBody> {
+        let reply = problem.into_reply();
+        record.head(reply.status, cause, false);
+        self.answer(rescue::respond(&reply, arrival.arrived), record)
+    }
+
+    /// Hands an answer of Murphy's to the agent; the record closes when it was sent.
+    #[must_use]
+    pub fn answer(&self, response: Response<Bytes>, record: Box<Record>) -> Response<ProxyBody> {
+        let (parts, body) = response.into_parts();
+        let body = ProxyBody::full(body).recorded(record, &parts.headers);
+        Response::from_parts(parts, body)
+    }
+
+    /// Answers for an upstream that could not be reached or did not answer right.
+    #[must_use]
+    pub fn upstream_failed(&self, arrival: &Arrival, mut record: Box<Record>, error: &UpstreamError) -> Response<ProxyBody> {
+        let (status, cause) = (error.status(), error.cause());
+        let (outcome, slug, title) = match status {
+            StatusCode::GATEWAY_TIMEOUT => {
+                (Outcome::Timeout, "upstream-timeout", "The upstream did not answer in time")
+            }
+            status if status.is_client_error() => {
+                (Outcome::ClientError, "request-broke-off", "The request broke off")
+            }
+            _ => (Outcome::ServerError, "upstream-failed", "The upstream failed"),
+        };
+        record.upstream_done();
+        record.failed(outcome, error.to_string());
+        let problem = Problem::new(status, slug, title, error.to_string()).with("cause", cause.name());
+        self.problem(arrival, record, problem, cause)
+    }
+}
+
+/// The identity of a call whose body nobody reads; the same as [`murphy_core::call::Call::identity`] gives.
+fn plain_identity(entry: &RouteEntry, arrival: &Arrival, request: &Request<Incoming>, rest: &str) -> u64 {
+    identity(&[
+        entry.route.name.as_bytes(),
+        &arrival.agent.identity.to_le_bytes(),
+        request.method().as_str().as_bytes(),
+        rest.as_bytes(),
+        request.uri().query().unwrap_or_default().as_bytes(),
+        &[],
+    ])
+}
+
+fn forbidden(refusal: &crate::gatekeeper::Refusal) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "host-not-allowed", "Host or origin not allowed", refusal.to_string())
+}
+
+fn no_route(snapshot: &Snapshot) -> Problem {
+    let routes: Vec<String> = snapshot
+        .routes
+        .iter()
+        .map(|entry| {
+            let host = entry.route.host.as_deref().unwrap_or_default();
+            let path = if entry.route.prefix.is_empty() { "/" } else { &entry.route.prefix };
+            format!("{host}{path} ({})", entry.route.name)
+        })
+        .collect();
+    let detail = "no route takes this host and path; `routes` lists those that there are";
+    Problem::new(StatusCode::NOT_FOUND, "no-route", "No such route", detail).with("routes", routes)
+}
