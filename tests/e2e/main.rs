@@ -1,1 +1,6 @@
-//! End to end through the front door.
+//! End to end through the front door: the built binary, real sockets, real TLS, official clients.
+
+mod faults;
+mod operation;
+mod support;
+mod transparency;

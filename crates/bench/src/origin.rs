@@ -16,8 +16,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 
-/// The sizes that are served, by path.
-pub const SIZES: [(&str, usize); 3] = [("/200", 200), ("/8k", 8 * 1024), ("/1m", 1024 * 1024)];
+/// The sizes that are served, by the last segment of the path.
+pub const SIZES: [(&str, usize); 3] = [("200", 200), ("8k", 8 * 1024), ("1m", 1024 * 1024)];
 
 /// How many events `/sse` sends, and how far apart.
 const EVENTS: u64 = 100;
@@ -27,7 +27,7 @@ static LARGEST: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(vec![b'x'; 1024 *
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-/// Serves `/200`, `/8k`, `/1m` and `/sse` at `listener`, until the future is dropped.
+/// Serves `/200`, `/8k`, `/1m` and `/sse` at `listener`, below whatever prefix, until the future is dropped.
 pub async fn serve(listener: TcpListener) {
     while let Ok((stream, _)) = listener.accept().await {
         tokio::spawn(async move {
@@ -40,11 +40,11 @@ pub async fn serve(listener: TcpListener) {
 }
 
 async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    let path = request.uri().path();
-    if path == "/sse" {
+    let name = request.uri().path().rsplit('/').next().unwrap_or_default();
+    if name == "sse" {
         return Ok(respond("text/event-stream", events()));
     }
-    match SIZES.iter().find(|(known, _)| *known == path) {
+    match SIZES.iter().find(|(known, _)| *known == name) {
         Some((_, size)) => {
             let body = Full::new(LARGEST.slice(..*size)).boxed_unsync();
             Ok(respond("application/octet-stream", body))

@@ -103,56 +103,50 @@ pub enum GuardError {
 #[derive(Debug)]
 pub struct Guard {
     token: Option<Token>,
+    /// Names that go with the port that was connected to.
+    names: Vec<String>,
+    /// Names that are taken as they stand.
     authorities: Vec<String>,
 }
 
 impl Guard {
-    /// For a server that listens on `listen`. An entry of `allowed_hosts` with a port is taken as it stands; one
-    /// without is taken with no port (a proxy in front that ends TLS) and with the listener's.
+    /// For a server that is bound to `bound`. An entry of `allowed_hosts` with a port is taken as it stands; one
+    /// without is taken with no port (a proxy in front that ends TLS) and with the server's.
     ///
     /// # Errors
-    /// If `listen` is not loopback and there is no token.
+    /// If `bound` is not loopback and there is no token.
     pub fn new(
-        listen: SocketAddr,
+        bound: SocketAddr,
         token: Option<Token>,
         allowed_hosts: &[String],
     ) -> Result<Self, GuardError> {
-        if token.is_none() && !listen.ip().to_canonical().is_loopback() {
-            return Err(GuardError::Exposed(listen));
-        }
-        let port = listen.port();
-        let mut authorities: Vec<String> = LOOPBACK_NAMES
+        let authorities: Vec<String> = allowed_hosts
             .iter()
-            .map(|name| format!("{name}:{port}"))
+            .map(|host| host.trim().to_ascii_lowercase())
+            .filter(|host| !host.is_empty())
             .collect();
-        if port == 80 {
-            // RFC 9110 §4.2.1: the default port is left out.
-            authorities.extend(LOOPBACK_NAMES.iter().map(ToString::to_string));
-        }
-        for host in allowed_hosts {
-            let host = host.trim().to_ascii_lowercase();
-            if !has_port(&host) {
-                authorities.push(format!("{host}:{port}"));
-            }
-            authorities.push(host);
-        }
-        Ok(Self { token, authorities })
+        let loopback = LOOPBACK_NAMES.iter().map(ToString::to_string);
+        let without_port = authorities.iter().filter(|host| !has_port(host)).cloned();
+        let guard = Self {
+            token,
+            names: loopback.chain(without_port).collect(),
+            authorities,
+        };
+        guard.check_exposure(bound)?;
+        Ok(guard)
     }
 
-    /// Whether a token is needed.
-    #[must_use]
-    pub fn has_token(&self) -> bool {
-        self.token.is_some()
+    /// Whether a server with this guard may be bound to `bound`.
+    pub(crate) fn check_exposure(&self, bound: SocketAddr) -> Result<(), GuardError> {
+        if self.token.is_none() && !bound.ip().to_canonical().is_loopback() {
+            return Err(GuardError::Exposed(bound));
+        }
+        Ok(())
     }
 
     /// What is wrong with this request, if anything. `open`: its path needs no token. `local`: the address that
     /// the connection was made to.
-    pub(crate) fn refuse(
-        &self,
-        request: &Request,
-        open: bool,
-        local: Option<SocketAddr>,
-    ) -> Option<ProblemDetails> {
+    pub(crate) fn refuse(&self, request: &Request, open: bool, local: SocketAddr) -> Option<ProblemDetails> {
         self.check_host(request, local)
             .and_then(|()| self.check_origin(request.headers(), local))
             .and_then(|()| self.check_token(request.headers(), open))
@@ -160,7 +154,7 @@ impl Guard {
             .err()
     }
 
-    fn check_host(&self, request: &Request, local: Option<SocketAddr>) -> Result<(), ProblemDetails> {
+    fn check_host(&self, request: &Request, local: SocketAddr) -> Result<(), ProblemDetails> {
         let mut hosts = request.headers().get_all(HOST).iter();
         // RFC 9112 §3.2.2: an absolute-form target takes the place of the Host header; both must pass here.
         let target = request.uri().authority();
@@ -177,7 +171,7 @@ impl Guard {
         ))
     }
 
-    fn check_origin(&self, headers: &HeaderMap, local: Option<SocketAddr>) -> Result<(), ProblemDetails> {
+    fn check_origin(&self, headers: &HeaderMap, local: SocketAddr) -> Result<(), ProblemDetails> {
         let foreign = headers.get_all(ORIGIN).iter().any(|origin| {
             let authority = origin.to_str().ok().and_then(|origin| {
                 origin
@@ -213,10 +207,19 @@ impl Guard {
         ))
     }
 
-    fn knows(&self, authority: &str, local: Option<SocketAddr>) -> bool {
+    /// Whether a host with or without port means this server.
+    fn knows(&self, authority: &str, local: SocketAddr) -> bool {
         let authority = authority.to_ascii_lowercase();
-        let own = local.map(|local| SocketAddr::new(local.ip().to_canonical(), local.port()).to_string());
-        self.authorities.contains(&authority) || own == Some(authority)
+        let own = SocketAddr::new(local.ip().to_canonical(), local.port());
+        // RFC 9110 §4.2.1: the default port is left out.
+        let name = match authority.strip_suffix(&format!(":{}", local.port())) {
+            Some(name) => name,
+            None if local.port() == 80 => &authority,
+            None => "",
+        };
+        self.names.iter().any(|known| known == name)
+            || self.authorities.contains(&authority)
+            || own.to_string() == authority
     }
 }
 

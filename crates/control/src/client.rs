@@ -206,6 +206,19 @@ impl Client {
         Ok((status.is_success(), String::from_utf8_lossy(&text).into_owned()))
     }
 
+    /// The metrics, in the Prometheus text format.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn metrics(&self) -> Result<String, ClientError> {
+        let response = self.send(Method::GET, "/metrics", None).await?;
+        if response.status() != StatusCode::OK {
+            return Err(self.refusal(response).await);
+        }
+        let text = self.whole(response).await?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
     /// `GET status`.
     ///
     /// # Errors

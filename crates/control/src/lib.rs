@@ -87,3 +87,6 @@ impl Readiness {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests;

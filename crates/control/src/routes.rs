@@ -3,11 +3,11 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing;
+use axum::{Extension, Router};
 use http::header::{CACHE_CONTROL, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method};
 use murphy_core::exchange::Exchange;
@@ -349,13 +349,14 @@ async fn no_such_method() -> ProblemDetails {
 }
 
 /// What each request passes: the guard, then a limit of time; and each answer says that it is not for caches.
-async fn admit(State(state): State<ControlState>, request: Request, next: Next) -> Response {
-    let local = request
-        .extensions()
-        .get::<Connection>()
-        .map(|connection| connection.local);
+async fn admit(
+    State(state): State<ControlState>,
+    Extension(connection): Extension<Connection>,
+    request: Request,
+    next: Next,
+) -> Response {
     let open = is_open(request.uri().path());
-    let mut response = match state.guard.refuse(&request, open, local) {
+    let mut response = match state.guard.refuse(&request, open, connection.local) {
         Some(problem) => problem.into_response(),
         None => tokio::time::timeout(BODY_TIMEOUT + ANSWER_TIMEOUT, next.run(request))
             .await

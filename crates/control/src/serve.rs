@@ -54,12 +54,16 @@ pub(crate) async fn closed(closing: &mut watch::Receiver<bool>) {
 /// get five seconds.
 ///
 /// # Errors
-/// If the listener is unusable.
+/// If the listener is unusable, or others than this machine can reach it and there is no token.
 pub async fn serve(
     listener: TcpListener,
     state: ControlState,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
+    state
+        .guard
+        .check_exposure(listener.local_addr()?)
+        .map_err(io::Error::other)?;
     let router = routes::router(state);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let (close, closing) = watch::channel(false);

@@ -42,8 +42,6 @@ pub(crate) enum Event {
     },
     /// Read everything again.
     Reload { reply: Reply<ReloadReport> },
-    /// Something changed in a watched folder.
-    FilesChanged,
     /// Re-arm the kill switch.
     Rearm {
         who: String,

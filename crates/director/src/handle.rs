@@ -22,7 +22,7 @@ pub(crate) const STOPS_WAITING_MAX: usize = 16;
 const SAID_CHARS_MAX: usize = 500;
 
 /// What is shown, published as one so that its parts agree.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Shown {
     pub(crate) status: Arc<StatusView>,
     pub(crate) scenarios: Arc<Vec<ScenarioDetail>>,

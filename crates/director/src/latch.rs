@@ -66,7 +66,11 @@ pub fn restore(file: &Path, now: &str) -> KillSwitch {
     }
     let read = read_bytes(file)
         .map_err(|problem| problem.found)
-        .and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()));
+        .and_then(|bytes| {
+            // By way of an object: serde would take a list for a struct as well.
+            let object: serde_json::Map<_, _> = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+            serde_json::from_value(object.into()).map_err(|error| error.to_string())
+        });
     read.unwrap_or_else(|error: String| KillSwitch {
         trip: Some(TripView {
             trigger: Trigger::Internal,

@@ -70,8 +70,8 @@ pub fn merge(file: Option<&toml::Table>, overrides: &[Override]) -> Result<Setti
 }
 
 fn lay(file: Option<&toml::Table>, overrides: &[Override]) -> Result<Settings, config::ConfigError> {
-    let defaults = Config::try_from(&Settings::default())?;
-    let mut builder = Config::builder().add_source(defaults.clone());
+    let defaults = Settings::default();
+    let mut builder = Config::builder().add_source(Config::try_from(&defaults)?);
     if let Some(file) = file {
         builder = builder.add_source(Config::try_from(file)?);
     }
@@ -82,14 +82,15 @@ fn lay(file: Option<&toml::Table>, overrides: &[Override]) -> Result<Settings, c
 }
 
 /// The value of a variable or flag. What the default says about its type decides whether commas separate.
-fn value_of(one: &Override, defaults: &Config) -> Value {
+fn value_of(one: &Override, defaults: &Settings) -> Value {
     let text = one.value.trim();
     if text.starts_with(['[', '{']) {
         if let Ok(json) = serde_json::from_str(text) {
             return value_of_json(json);
         }
     }
-    let is_list = defaults.get_array(&one.key).is_ok();
+    let defaults = serde_json::to_value(defaults).unwrap_or_default();
+    let is_list = defaults.pointer(&one.path().pointer()).is_some_and(serde_json::Value::is_array);
     let kind = if is_list {
         let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
         ValueKind::Array(items.map(Value::from).collect())

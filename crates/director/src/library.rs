@@ -20,7 +20,7 @@ use crate::view::{Located, Stored};
 use crate::{locate, names, resolve};
 
 /// The most scenarios.
-pub const SCENARIOS_MAX: usize = 1_000;
+pub(crate) const SCENARIOS_MAX: usize = 1_000;
 /// All texts together have at most so many bytes.
 const TEXT_BYTES_MAX: usize = 32 << 20;
 /// The most problems that are told of one set.
@@ -115,7 +115,7 @@ fn is_scenario_file(file: &FilePath) -> bool {
     !name.starts_with('.') && (name.ends_with(".yaml") || name.ends_with(".yml"))
 }
 
-fn read_source(dir: &FilePath, file: &FilePath) -> Result<Source, Box<Located>> {
+pub(crate) fn read_source(dir: &FilePath, file: &FilePath) -> Result<Source, Box<Located>> {
     let wrong = |problem| Box::new(Located::nowhere(&shown(file), problem));
     let name = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     if !names::is_scenario_name(name) {

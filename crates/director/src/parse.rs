@@ -116,7 +116,7 @@ fn without_place(message: &str) -> String {
 }
 
 /// A problem from the text of a serde error, whose forms are stable: `unknown field`, `unknown variant`,
-/// `missing field`, `invalid type`, `invalid value`, and our own `… is not …`.
+/// `missing field`, `invalid type`, `invalid value`, and our own `found …, wanted …` and `… is not …`.
 pub(crate) fn of_message(message: &str, written: Option<&str>) -> Problem {
     let root = Path::root();
     for (start, what) in [("unknown field `", "key"), ("unknown variant `", "value")] {
@@ -136,11 +136,17 @@ pub(crate) fn of_message(message: &str, written: Option<&str>) -> Problem {
             return Problem::new(root, written.unwrap_or(found), wanted);
         }
     }
+    if let Some((found, wanted)) = message.strip_prefix("found ").and_then(|rest| rest.split_once(", wanted ")) {
+        return Problem::new(root, found, wanted);
+    }
     if let Some((found, wanted)) = message.split_once(" is not ") {
         return Problem::new(root, found, wanted);
     }
-    let found = written.map_or_else(|| "something else".to_owned(), |word| format!("{word:?}"));
-    Problem::new(root, found, format!("something that reads ({message})"))
+    let problem = Problem::new(root, message, "well-formed text that fits here");
+    match written {
+        Some(written) => problem.hint(format!("at {written:?}")),
+        None => problem,
+    }
 }
 
 /// A name that is none of those expected.

@@ -16,7 +16,7 @@ use crate::names::closest;
 use crate::settings::{HttpVersion, RouteSettings, SIM, Settings};
 
 /// The most routes.
-pub const ROUTES_MAX: usize = 256;
+pub(crate) const ROUTES_MAX: usize = 256;
 const NAME_BYTES_MAX: usize = 64;
 const PREFIX_BYTES_MAX: usize = 1_024;
 
@@ -151,6 +151,7 @@ impl Reader<'_> {
 
     fn prefix(&mut self, path: &str) -> Option<String> {
         let good = path.starts_with('/')
+            && path.is_ascii()
             && !path.contains("//")
             && path.len() <= PREFIX_BYTES_MAX
             && path.split('/').all(|segment| !matches!(segment, "." | ".."))

@@ -1,7 +1,10 @@
 //! What the control API shows: these types are its JSON. Times are RFC 3339 with milliseconds, UTC.
 
+use std::sync::Arc;
+
 use murphy_core::problem::Problem;
 use murphy_observe::Verdict;
+use murphy_observe::window::Top;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +27,7 @@ pub struct Located {
 }
 
 /// `GET status`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct StatusView {
     /// Murphy's version.
     pub version: String,
@@ -69,7 +72,7 @@ pub struct ListenersView {
 }
 
 /// How loading went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ReloadStatus {
     /// Whether what is on disk is what runs.
     pub ok: bool,
@@ -207,7 +210,7 @@ pub struct ScenarioDetail {
     #[serde(flatten)]
     pub scenario: ScenarioView,
     /// Its text as it was written.
-    pub text: String,
+    pub text: Arc<str>,
 }
 
 /// A rule.
@@ -268,7 +271,7 @@ pub struct RouteView {
 }
 
 /// The kill switch: `GET kill-switch`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct KillSwitchView {
     /// The state. While it is not `armed`, nothing is injected and nothing can be activated.
     pub state: SwitchState,
@@ -381,7 +384,42 @@ pub struct TripView {
     pub halted: Vec<String>,
     /// What was measured, if that is what tripped it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub measured: Option<Verdict>,
+    pub measured: Option<MeasuredView>,
+}
+
+/// What the error window held when it was too much.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct MeasuredView {
+    /// The share of errors, from 0 to 1.
+    pub ratio: f64,
+    /// Of how many calls (or operations).
+    pub samples: u64,
+    /// Errors that Murphy injected.
+    pub injected_errors: u64,
+    /// Errors that it did not.
+    pub organic_errors: u64,
+    /// The routes with the most errors (at most three): name and number.
+    pub top_routes: Vec<(String, u64)>,
+    /// The rules with the most errors (at most three): `scenario/rule` and number.
+    pub top_rules: Vec<(String, u64)>,
+}
+
+impl From<&Verdict> for MeasuredView {
+    fn from(verdict: &Verdict) -> Self {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let pairs = |tops: &[Top]| {
+            let pair = |top: &Top| (top.name.clone(), count(top.errors));
+            tops.iter().map(pair).collect()
+        };
+        Self {
+            ratio: verdict.ratio,
+            samples: count(verdict.samples),
+            injected_errors: count(verdict.injected_errors),
+            organic_errors: count(verdict.organic_errors),
+            top_routes: pairs(&verdict.top_routes),
+            top_rules: pairs(&verdict.top_rules),
+        }
+    }
 }
 
 /// A change of the kill switch.

@@ -7,10 +7,10 @@ use anstream::ColorChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    Verb, check, completions, demo, faults, init, kill, lock, off, on, rearm, reload, scenarios, schema, serve,
-    status, tail, unlock, version,
+    Verb, check, completions, demo, faults, init, kill, lock, off, on, rearm, reload, scenarios, schema,
+    serve, status, tail, unlock, version,
 };
-use crate::exit::{self, Exit, Failure};
+use crate::exit::{self, Failure};
 use crate::output::{Format, Output};
 
 /// Where a daemon's control API is if it is not said.
@@ -155,14 +155,23 @@ mod tests {
     fn help_lists_the_exit_codes_and_each_verb_has_an_example() {
         let mut cli = Cli::command();
         let help = cli.render_long_help().to_string();
-        for code in ["0  done", "1  the answer", "2  the command", "3  it could", "4  halted"] {
+        for code in [
+            "0  done",
+            "1  the answer",
+            "2  the command",
+            "3  it could",
+            "4  halted",
+        ] {
             assert!(help.contains(code), "{code}");
         }
         for verb in cli.get_subcommands_mut() {
             let name = format!("murphy {}", verb.get_name());
             let help = verb.render_long_help().to_string();
             let example = help.split("Examples:").nth(1);
-            assert!(example.is_some_and(|example| example.contains(&name)), "{name}:\n{help}");
+            assert!(
+                example.is_some_and(|example| example.contains(&name)),
+                "{name}:\n{help}"
+            );
         }
     }
 

@@ -27,7 +27,7 @@ use murphy_control::auth::Token;
 use murphy_control::client::Client;
 
 use crate::cli::Shared;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::output::{ACTIVE, say, styled};
 
 /// The variable with the control API's token.
@@ -72,11 +72,7 @@ fn who() -> String {
     let user = std::env::var("USER")
         .or_else(|_| std::env::var("USERNAME"))
         .unwrap_or_default();
-    let user: String = user
-        .chars()
-        .filter(char::is_ascii_graphic)
-        .take(32)
-        .collect();
+    let user: String = user.chars().filter(char::is_ascii_graphic).take(32).collect();
     if user.is_empty() {
         "murphy".to_owned()
     } else {

@@ -57,6 +57,14 @@ impl Failure {
         }
     }
 
+    /// The answer is no.
+    pub(crate) fn no(words: impl ToString) -> Self {
+        Self {
+            exit: Exit::No,
+            words: words.to_string(),
+        }
+    }
+
     /// The command line is wrong.
     pub(crate) fn usage(words: impl ToString) -> Self {
         Self {

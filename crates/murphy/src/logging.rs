@@ -1,6 +1,5 @@
 //! The log on standard error: text for people, JSON elsewhere, and nothing in it that a terminal acts on.
 
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 use anstream::AutoStream;
@@ -157,7 +156,10 @@ mod tests {
         log(text_log(EnvFilter::new("info"), false, move || writer.clone()));
         let text = sink.text();
         let line = text.strip_suffix('\n').unwrap();
-        assert!(!line.contains(|c: char| c.is_control() || c == '\u{202e}'), "{line:?}");
+        assert!(
+            !line.contains(|c: char| c.is_control() || c == '\u{202e}'),
+            "{line:?}"
+        );
         assert!(line.contains("began a") && line.contains("agent=a"), "{line}");
     }
 
@@ -168,7 +170,10 @@ mod tests {
         log(json_log(EnvFilter::new("info"), move || writer.clone()));
         let text = sink.text();
         let line = text.strip_suffix('\n').unwrap();
-        assert!(!line.contains(|c: char| c.is_control() || c == '\u{202e}'), "{line:?}");
+        assert!(
+            !line.contains(|c: char| c.is_control() || c == '\u{202e}'),
+            "{line:?}"
+        );
         let event: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(event["path"], HOSTILE);
         assert_eq!(event["message"], format!("began {HOSTILE}"));

@@ -2,10 +2,13 @@
 
 mod cli;
 mod commands;
+mod daemon;
 mod exit;
 mod logging;
 mod output;
 mod post;
+mod runtime;
+mod sockets;
 mod wiring;
 
 use std::process::ExitCode;

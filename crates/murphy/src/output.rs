@@ -77,7 +77,8 @@ fn json<T: Serialize>(value: &T, pretty: bool) -> Result<String, Failure> {
         serde_json::to_string(value)
     };
     // Terminals act on control characters; JSON lets only these be escaped outside ASCII as well.
-    made.map(|text| escape(&text, json_escape)).map_err(Failure::failed)
+    made.map(|text| escape(&text, json_escape))
+        .map_err(Failure::failed)
 }
 
 /// Says something to the person, on standard error. A standard error that is gone cannot be told about.
@@ -120,7 +121,8 @@ pub(crate) fn escape(text: &str, escaped: impl Fn(char) -> String) -> String {
 
 fn is_harmful(c: char) -> bool {
     // Unicode's bidirectional controls (UAX #9) and its line and paragraph separators.
-    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let turns =
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     c.is_control() || turns
 }
 
@@ -128,7 +130,7 @@ fn is_harmful(c: char) -> bool {
 pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table
-        .load_preset(presets::NOTHING)
+        .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
         // The stream that it is written to takes colours out where they are not wanted.
         .enforce_styling()

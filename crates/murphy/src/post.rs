@@ -9,7 +9,7 @@ use http::{HeaderValue, Request, Uri};
 use http_body_util::Full;
 use murphy_core::Name;
 use murphy_core::route::{Protocol, Route, Timeouts, Upstream};
-use murphy_director::alerts::{Outgoing, Post, Sending};
+use murphy_director::{Outgoing, Post, Sending};
 use murphy_proxy::upstream::{Roots, UpstreamOptions, Upstreams};
 
 /// How long a connection may take.
@@ -119,7 +119,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_says_why_and_not_where() {
-        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let closed = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
         let poster = Poster::new(Roots::bundled());
         for url in [
             format!("http://{closed}/hooks/s3cret?key=s3cret"),

@@ -230,7 +230,8 @@ impl Body for Parts {
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.broken.is_some() {
+        // A body that is to end by a break, or by trailers, must not be framed by its length.
+        if self.broken.is_some() || self.trailers.is_some() {
             return SizeHint::default();
         }
         let known = self.pieces.iter().map(Bytes::len).sum::<usize>() as u64;

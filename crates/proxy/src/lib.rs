@@ -17,6 +17,7 @@ pub mod listen;
 pub mod pipeline;
 pub mod record;
 pub mod rescue;
+pub mod service;
 pub mod timer;
 pub mod upgrade;
 pub mod upstream;

@@ -107,16 +107,18 @@ impl Worker {
     }
 
     fn arrival(&self, conn: Arc<Conn>, parts: &request::Parts) -> Arrival {
-        let start = Instant::now();
         let peer = Some(conn.peer_addr().ip());
-        Arrival {
-            start,
-            arrived: self.proxy.clock.now(),
-            offset: Offset(start.duration_since(self.proxy.started)),
-            agent: AgentId::derive(&parts.headers, parts.uri.query(), peer, self.proxy.salt),
-            host: inspect::host(parts).map(std::borrow::Cow::into_owned),
-            conn,
-        }
+        let agent = AgentId::derive(&parts.headers, parts.uri.query(), peer, self.proxy.salt);
+        let host = inspect::host(parts).map(std::borrow::Cow::into_owned);
+        self.arrived(conn, agent, host)
+    }
+
+    /// Something that arrives now.
+    #[must_use]
+    pub fn arrived(&self, conn: Arc<Conn>, agent: AgentId, host: Option<String>) -> Arrival {
+        let start = Instant::now();
+        let offset = Offset(start.duration_since(self.proxy.started));
+        Arrival { start, arrived: self.proxy.clock.now(), offset, conn, agent, host }
     }
 
     /// The way of a call that no rule can touch: nothing is read, nothing is decided.

@@ -129,3 +129,15 @@ async fn pipelined_requests_are_answered_in_order() {
     }
     assert_eq!(sim.connections(), 1);
 }
+
+#[tokio::test]
+async fn serving_ends_when_its_future_is_dropped() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let serving = tokio::spawn(murphy_sim::serve(listener));
+    let mut client = RawClient::connect(addr).await.unwrap();
+    assert_eq!(client.get("/json").await.status(), 200);
+    serving.abort();
+    assert_eq!(client.read_to_end().await, (Vec::new(), End::Fin));
+    assert!(RawClient::connect(addr).await.is_err());
+}

@@ -7,8 +7,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
-/// The most bytes that are read from one connection before the test is taken for broken.
-pub const READ_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// The most bytes that are kept of one connection or body before the test is taken for broken. Read longer ones
+/// piece by piece.
+pub const KEPT_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// How the other end left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +28,6 @@ pub struct Line {
     stream: Stream,
     /// Bytes that were read and not yet taken.
     pub(crate) buffer: Vec<u8>,
-    /// Bytes that were read in all.
-    read: usize,
     /// Where all that is read is kept too.
     pub(crate) tape: Option<Arc<Mutex<Vec<u8>>>>,
 }
@@ -52,7 +51,6 @@ impl Line {
         Self {
             stream,
             buffer: Vec::new(),
-            read: 0,
             tape: None,
         }
     }
@@ -67,14 +65,9 @@ impl Line {
         match read {
             Ok(0) => Err(End::Fin),
             Ok(n) => {
-                self.read += n;
-                assert!(
-                    self.read <= READ_BYTES_MAX,
-                    "more than {READ_BYTES_MAX} bytes were sent"
-                );
-                self.buffer.extend_from_slice(&chunk[..n]);
+                keep(&mut self.buffer, &chunk[..n]);
                 if let Some(tape) = &self.tape {
-                    tape.lock().unwrap().extend_from_slice(&chunk[..n]);
+                    keep(&mut tape.lock().unwrap(), &chunk[..n]);
                 }
                 Ok(())
             }
@@ -122,6 +115,15 @@ impl Line {
             Stream::Tls(stream) => stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec),
         }
     }
+}
+
+/// Appends, up to the bound.
+pub(crate) fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
+    assert!(
+        kept.len() + bytes.len() <= KEPT_BYTES_MAX,
+        "more than {KEPT_BYTES_MAX} bytes would have to be kept"
+    );
+    kept.extend_from_slice(bytes);
 }
 
 fn end_of(error: &io::Error) -> End {

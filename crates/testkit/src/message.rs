@@ -2,7 +2,7 @@
 //!
 //! It is written from RFC 9112 for tests and trusts nobody: what it does not understand it panics about.
 
-use crate::line::{End, Line};
+use crate::line::{End, Line, keep};
 
 /// The head of a request or a response as it was on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,7 +186,7 @@ pub(crate) async fn read_body(line: &mut Line, framing: Framing) -> Body {
 
 async fn read_until_close(line: &mut Line, body: &mut Body) -> Result<(), End> {
     loop {
-        body.content.append(&mut line.buffer);
+        keep(&mut body.content, &std::mem::take(&mut line.buffer));
         match line.fill().await {
             Ok(()) => {}
             Err(End::Fin) => return Ok(()),
@@ -220,7 +220,8 @@ async fn take(line: &mut Line, length: usize, content: &mut Vec<u8>) -> Result<(
     let goal = content.len() + length;
     loop {
         let some = line.buffer.len().min(goal - content.len());
-        content.extend(line.buffer.drain(..some));
+        keep(content, &line.buffer[..some]);
+        line.buffer.drain(..some);
         if content.len() == goal {
             return Ok(());
         }

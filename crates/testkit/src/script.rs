@@ -111,7 +111,7 @@ impl Script {
         self.then(Step::Tell(signal.clone()))
     }
 
-    /// Reads until the client leaves; how it left is in [`Seen::end`].
+    /// Reads until the client leaves; how it left is in [`Seen::end`](crate::peer::Seen::end).
     #[must_use]
     pub fn read_until_left(self) -> Self {
         self.then(Step::ReadUntilLeft)

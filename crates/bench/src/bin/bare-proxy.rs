@@ -29,7 +29,7 @@ fn main() -> io::Result<()> {
     run(
         options.listen,
         options.threads,
-        |addr| println!("listening http://{addr}"),
+        |addr| println!("proxy http://{addr}"),
         move |listener| bare::serve(listener, upstream.clone()),
     )
 }

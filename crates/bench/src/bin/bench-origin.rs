@@ -24,7 +24,7 @@ fn main() -> io::Result<()> {
     run(
         options.listen,
         options.threads,
-        |addr| println!("listening http://{addr}"),
+        |addr| println!("origin http://{addr}"),
         origin::serve,
     )
 }

@@ -51,10 +51,10 @@ const BODIES: [(&str, &str, usize); 2] = [("200 B", "/200", 200), ("8 KiB", "/8k
 const PREFIX: &str = "/bench";
 
 /// The most requests on one connection in one round.
-const REQUESTS_MAX: usize = 1_000_000;
+const REQUESTS_MAX: usize = 100_000;
 
-/// How long each target is warmed up, before the first round.
-const WARM_UP: Duration = Duration::from_millis(500);
+/// How long each target is warmed up before the first round, at most.
+const WARM_UP_MAX: Duration = Duration::from_millis(500);
 
 const MURPHY: &str = "murphy";
 
@@ -120,15 +120,16 @@ async fn measure(options: &Options) -> Result<Report, Void> {
 
 fn load(options: &Options, body: &(&str, &str, usize), target: &Target, warm_up: bool) -> Load {
     let (_, path, body_bytes) = *body;
+    let measured = Duration::from_millis(options.ms);
     Load {
         addr: target.addr,
         path: format!("{}{path}", target.prefix),
         body_bytes,
         connections: options.connections.into(),
         duration: if warm_up {
-            WARM_UP
+            measured.min(WARM_UP_MAX)
         } else {
-            Duration::from_millis(options.ms)
+            measured
         },
         requests_max: REQUESTS_MAX,
     }
@@ -138,7 +139,7 @@ async fn start(options: &Options, folder: &Path) -> io::Result<(Vec<Server>, Vec
     let here = std::env::current_exe()?;
     let beside = |name: &str| here.with_file_name(name);
     let any = ["--listen", "127.0.0.1:0"];
-    let origin = Server::start(&beside("bench-origin"), any, folder, "listening ").await?;
+    let origin = Server::start(&beside("bench-origin"), any, folder, "origin ").await?;
     let upstream = origin.addr.to_string();
     let target = |name: &str, addr, prefix| Target {
         name: name.to_owned(),
@@ -149,7 +150,7 @@ async fn start(options: &Options, folder: &Path) -> io::Result<(Vec<Server>, Vec
     let mut servers = vec![origin];
     for threads in [Threads::Multi, Threads::PerCore] {
         let args = [&any[..], &["--upstream", &upstream, "--threads", threads.name()]].concat();
-        let bare = Server::start(&beside("bare-proxy"), args, folder, "listening ").await?;
+        let bare = Server::start(&beside("bare-proxy"), args, folder, "proxy ").await?;
         targets.push(target(&format!("{BARE} {}", threads.name()), bare.addr, ""));
         servers.push(bare);
     }

@@ -21,7 +21,7 @@ fn request(method: &str, headers: &[(&str, &str)], body: &'static str) -> Reques
 
 fn status(guard: &Guard, request: &Request) -> u16 {
     guard
-        .refuse(request, false, LOCAL.parse().ok())
+        .refuse(request, false, LOCAL.parse().unwrap())
         .map_or(200, |problem| problem.status)
 }
 
@@ -81,7 +81,7 @@ fn an_absolute_form_target_must_pass_as_well() {
 fn the_address_of_the_connection_itself_passes_as_host() {
     let listen: SocketAddr = "[::]:7071".parse().unwrap();
     let guard = Guard::new(listen, Token::new("t").ok(), &[]).unwrap();
-    let local = "[::ffff:10.1.2.3]:7071".parse().ok();
+    let local = "[::ffff:10.1.2.3]:7071".parse().unwrap();
     let refused = |host: &str| guard.refuse(&request("GET", &[("host", host)], ""), true, local);
     assert!(refused("10.1.2.3:7071").is_none());
     assert!(refused("10.1.2.4:7071").is_some());
@@ -191,7 +191,11 @@ fn the_token_is_needed_exactly_and_once() {
         401,
         "two headers"
     );
-    let open = guard.refuse(&request("GET", &[("host", LOCAL)], ""), true, None);
+    let open = guard.refuse(
+        &request("GET", &[("host", LOCAL)], ""),
+        true,
+        LOCAL.parse().unwrap(),
+    );
     assert!(open.is_none(), "an open path needs none");
 }
 
@@ -222,4 +226,20 @@ fn a_token_is_printable_ascii_and_never_prints_itself() {
         assert!(Token::new(bad).is_err(), "{bad:?}");
     }
     assert!(Token::new(&"x".repeat(TOKEN_BYTES_MAX + 1)).is_err());
+}
+
+#[test]
+fn the_port_is_that_of_the_connection_whatever_was_configured() {
+    let guard = Guard::new("127.0.0.1:0".parse().unwrap(), None, &[]).unwrap();
+    let refused = |host: &str, local: &str| {
+        let request = request("GET", &[("host", host)], "");
+        guard.refuse(&request, false, local.parse().unwrap()).is_some()
+    };
+    assert!(!refused("localhost:4711", "127.0.0.1:4711"));
+    assert!(refused("localhost:0", "127.0.0.1:4711") && refused("localhost", "127.0.0.1:4711"));
+    assert!(
+        !refused("localhost", "127.0.0.1:80"),
+        "the default port is left out"
+    );
+    assert!(refused("evil.test", "127.0.0.1:80") && refused("evil.test:80", "127.0.0.1:80"));
 }

@@ -15,9 +15,9 @@ pub struct KillSwitchSettings {
     /// It trips when the share of errors among finished calls exceeds this. Exactly this share does not trip
     /// (circuit breakers commonly trip at it).
     pub error_rate: Share,
-    /// The share is taken over this time, if at least min_requests calls finished in it.
+    /// The share is taken over the calls of this time, if there are enough of them.
     pub window: Span,
-    /// See window.
+    /// So many calls must have finished in window for it to be used.
     #[schemars(range(min = 1))]
     pub min_requests: u32,
     /// Otherwise over the last so many calls.
@@ -38,7 +38,7 @@ pub struct KillSwitchSettings {
     /// Also trip when more than slow_rate of the calls took longer than this.
     #[schemars(extend("examples" = ["60s"]))]
     pub slow_call: Option<Span>,
-    /// See slow_call; both must be set.
+    /// The share of slow calls; both must be set.
     #[schemars(extend("examples" = [0.5]))]
     pub slow_rate: Option<Share>,
     /// Also trip when scenarios are active, calls are in flight, none finishes for this long and no injected

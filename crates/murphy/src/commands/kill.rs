@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Verb, ask, switch};
 use crate::cli::Shared;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 
 /// Trip the kill switch: stop all injection at once. It stays tripped, also over a restart, until it is re-armed.
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Verb, ask, switch};
 use crate::cli::Shared;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 
 /// Lock the kill switch: stop all injection and let nobody activate anything.
 #[derive(Debug, Args)]

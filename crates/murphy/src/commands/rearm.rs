@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Verb, ask, switch};
 use crate::cli::Shared;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 
 /// Re-arm the kill switch: allow injection again. What was halted stays off.
 #[derive(Debug, Args)]

@@ -58,8 +58,14 @@ fn all(scenarios: &[ScenarioView]) -> String {
             Cell::new(kinds(scenario)),
         ]);
     }
-    let on = scenarios.iter().filter(|scenario| scenario.active.is_some()).count();
-    let count = format!("{} scenarios, {on} on; `murphy on NAME --for 60s` switches one on", scenarios.len());
+    let on = scenarios
+        .iter()
+        .filter(|scenario| scenario.active.is_some())
+        .count();
+    let count = format!(
+        "{} scenarios, {on} on; `murphy on NAME --for 60s` switches one on",
+        scenarios.len()
+    );
     format!("{}\n\n{}", table_text(&rows), styled(DIM, count))
 }
 

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use murphy_rules::scenario::Scenario;
 use serde_json::Value;
 
 use super::Verb;
@@ -33,7 +32,7 @@ pub(super) enum Kind {
 pub(super) fn schema(kind: Kind) -> Value {
     match kind {
         Kind::Config => murphy_director::settings::schema().to_value(),
-        Kind::Scenario => schemars::schema_for!(Scenario).to_value(),
+        Kind::Scenario => murphy_director::scenario_schema().to_value(),
     }
 }
 

@@ -8,11 +8,12 @@ use murphy_director::settings::LogFormat;
 
 use super::Verb;
 use crate::cli::Shared;
+use crate::daemon;
 use crate::exit::Failure;
-use crate::wiring::{self, ServeOptions};
+use crate::wiring::ServeOptions;
 
 /// The configuration file of the working folder.
-const CONFIG_HERE: &str = "murphy.toml";
+pub(super) const CONFIG_HERE: &str = "murphy.toml";
 
 /// Start the daemon: the proxy and its control API.
 ///
@@ -74,7 +75,7 @@ impl From<Log> for LogFormat {
 impl Verb for Arguments {
     fn run(self, _: &Shared) -> Result<ExitCode, Failure> {
         let here = PathBuf::from(CONFIG_HERE);
-        Ok(wiring::run(ServeOptions {
+        daemon::run(ServeOptions {
             config: self.config.or_else(|| here.is_file().then_some(here)),
             listen: self.listen,
             control_listen: self.control_listen,
@@ -83,6 +84,6 @@ impl Verb for Arguments {
             seed: self.seed,
             log_format: self.log_format.map(LogFormat::from),
             log_level: self.log_level,
-        }))
+        })
     }
 }

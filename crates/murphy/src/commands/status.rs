@@ -47,9 +47,7 @@ fn ready(shared: &Shared) -> Result<ExitCode, Failure> {
     } else {
         styled(BAD, "not ready")
     };
-    shared
-        .output()
-        .print(&json!({ "ready": ready }), |_| word)?;
+    shared.output().print(&json!({ "ready": ready }), |_| word)?;
     if ready {
         return Ok(Exit::Done.into());
     }
@@ -78,8 +76,14 @@ fn text(status: &StatusView, routes: &[RouteView], now: Timestamp) -> String {
         text.push_str(&styled(BAD, "stopping: nothing is injected any more\n"));
     }
     text.push_str(&format!("proxy        {}\n", printable(&status.listeners.proxy)));
-    text.push_str(&format!("control      {}\n", printable(&status.listeners.control)));
-    let config = status.config_file.as_deref().unwrap_or("(none: built-in defaults)");
+    text.push_str(&format!(
+        "control      {}\n",
+        printable(&status.listeners.control)
+    ));
+    let config = status
+        .config_file
+        .as_deref()
+        .unwrap_or("(none: built-in defaults)");
     text.push_str(&format!("config       {}\n", printable(config)));
     text.push_str(&format!(
         "scenarios    {} in {}\n",
@@ -90,7 +94,11 @@ fn text(status: &StatusView, routes: &[RouteView], now: Timestamp) -> String {
     text.push_str(&active(&status.active, now));
     text.push_str(&listed(routes, &status.listeners.proxy));
     for setting in &status.needs_restart {
-        text.push_str(&format!("{} {} needs a restart\n", styled(ACTIVE, "!"), printable(setting)));
+        text.push_str(&format!(
+            "{} {} needs a restart\n",
+            styled(ACTIVE, "!"),
+            printable(setting)
+        ));
     }
     for warning in &status.warnings {
         text.push_str(&format!("{} {}\n", styled(ACTIVE, "!"), printable(warning)));
@@ -142,7 +150,11 @@ fn active(active: &[ActivationView], now: Timestamp) -> String {
 fn listed(routes: &[RouteView], proxy: &str) -> String {
     let mut rows = table(&["ROUTE", "CALL", "GOES TO", "DIALECT", "RULES"]);
     for route in routes {
-        let host = route.host.as_deref().map(|host| format!(" (host {host})")).unwrap_or_default();
+        let host = route
+            .host
+            .as_deref()
+            .map(|host| format!(" (host {host})"))
+            .unwrap_or_default();
         let mut notes = vec![route.rules.to_string()];
         if route.protected {
             notes.push("protected".to_owned());

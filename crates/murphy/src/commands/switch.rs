@@ -26,7 +26,11 @@ pub(super) fn text(switch: &KillSwitchView) -> String {
         } else {
             format!(": {}", printable(&lock.reason))
         };
-        lines.push(format!("  locked by {} at {}{reason}", printable(&lock.who), lock.at));
+        lines.push(format!(
+            "  locked by {} at {}{reason}",
+            printable(&lock.who),
+            lock.at
+        ));
     }
     if let Some(at) = &switch.rearms_at {
         lines.push(format!("  re-arms by itself at {at}"));
@@ -63,7 +67,10 @@ fn trip_lines(trip: &TripView) -> Vec<String> {
 
 fn measured_text(measured: &MeasuredView) -> String {
     let top = |pairs: &[(String, u64)]| {
-        let shown: Vec<String> = pairs.iter().map(|(name, count)| format!("{name} {count}")).collect();
+        let shown: Vec<String> = pairs
+            .iter()
+            .map(|(name, count)| format!("{name} {count}"))
+            .collect();
         printable(&shown.join(", "))
     };
     let mut text = format!(

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use anstyle::Style;
 use clap::Args;
-use murphy_control::Missed;
 use murphy_control::client::{ExchangeFilter, Streamed};
 use murphy_core::exchange::{AppliedFault, Exchange};
 use murphy_core::outcome::{Cause, Outcome};
@@ -60,17 +59,21 @@ fn print(output: Output, streamed: &Streamed) -> Result<(), Failure> {
     match streamed {
         Streamed::Exchange(exchange) => output.print_line(exchange, |exchange| line(exchange)),
         Streamed::Missed(missed) => {
-            let Missed { missed } = Missed { missed: *missed };
-            say(&styled(ACTIVE, format_args!("… {missed} calls were left out: reading is too slow")));
+            say(&styled(
+                ACTIVE,
+                format_args!("… {missed} calls were left out: reading is too slow"),
+            ));
             Ok(())
         }
     }
 }
 
 /// A call on one line: when, what, what the agent saw, how long, and who made it so.
-fn line(exchange: &Exchange) -> String {
+pub(super) fn line(exchange: &Exchange) -> String {
     let time = exchange.at.get(11..23).unwrap_or(&exchange.at);
-    let status = exchange.status.map_or("---".to_owned(), |status| status.to_string());
+    let status = exchange
+        .status
+        .map_or("---".to_owned(), |status| status.to_string());
     let attempt = if exchange.attempt > 1 {
         format!(" try {}", exchange.attempt)
     } else {
@@ -79,7 +82,10 @@ fn line(exchange: &Exchange) -> String {
     let mut line = format!(
         "{} {} {} {} {} {}{}",
         styled(DIM, printable(time)),
-        styled(style(exchange.outcome), format_args!("{status:>3} {:<12}", exchange.outcome.name())),
+        styled(
+            style(exchange.outcome),
+            format_args!("{status:>3} {:<12}", exchange.outcome.name())
+        ),
         printable(&exchange.route),
         printable(&exchange.method),
         printable(&exchange.path),
@@ -107,7 +113,10 @@ fn fault_text(fault: &AppliedFault) -> String {
         Some(why) => format!("not applied: {why}"),
         None => fault.effects.join(", "),
     };
-    printable(&format!("{}/{} {} [{what}]", fault.scenario, fault.rule, fault.fault))
+    printable(&format!(
+        "{}/{} {} [{what}]",
+        fault.scenario, fault.rule, fault.fault
+    ))
 }
 
 fn style(outcome: Outcome) -> Style {
@@ -137,7 +146,10 @@ mod tests {
     fn a_line_tells_the_outcome_and_the_fault_and_cannot_be_forged() {
         let line = line(&exchange());
         let plain = anstream::adapter::strip_str(&line).to_string();
-        assert!(plain.starts_with("03:04:05.678 503 server_error sim GET /a\\u{1b}[31m\\u{a}b 12ms try 2"), "{plain}");
+        assert!(
+            plain.starts_with("03:04:05.678 503 server_error sim GET /a\\u{1b}[31m\\u{a}b 12ms try 2"),
+            "{plain}"
+        );
         assert!(plain.ends_with("s/r status [respond 503]"), "{plain}");
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Verb, ask, switch};
 use crate::cli::Shared;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 
 /// Unlock the kill switch; a trip stays in force.
 #[derive(Debug, Args)]

@@ -23,9 +23,9 @@ impl Verb for Arguments {
             "os": std::env::consts::OS,
             "arch": std::env::consts::ARCH,
         });
-        shared
-            .output()
-            .print(&version, |_| concat!("murphy ", env!("CARGO_PKG_VERSION")).to_owned())?;
+        shared.output().print(&version, |_| {
+            concat!("murphy ", env!("CARGO_PKG_VERSION")).to_owned()
+        })?;
         Ok(Exit::Done.into())
     }
 }

@@ -136,10 +136,11 @@ async fn drive(
             while nap.as_mut().poll(cx).is_ready() {
                 let now = Instant::now();
                 let idle_until = load.used() + IDLE_MAX;
-                if load.streams() == 0 && idle_until <= now {
-                    if let Some(pool) = pool.upgrade() {
-                        pool.retire(&load);
-                    }
+                if load.streams() == 0
+                    && idle_until <= now
+                    && let Some(pool) = pool.upgrade()
+                {
+                    pool.retire(&load);
                 }
                 nap.as_mut().reset(idle_until.max(now + IDLE_MAX / 4));
             }

@@ -39,7 +39,7 @@ pub use tls::Roots;
 use http1::Failed;
 use outgoing::{Outgoing, Upload};
 use pool::{Checkout, Pool, Wants};
-use stale_retry::{Attempt, Evidence, is_idempotent, sends_again};
+use stale_retry::{Attempt, is_idempotent, sends_again};
 
 /// Upstreams whose pools are kept although they are empty.
 const EMPTY_POOLS_MAX: usize = 64;

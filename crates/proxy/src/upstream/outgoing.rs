@@ -247,7 +247,7 @@ impl Body for Outgoing {
     fn size_hint(&self) -> SizeHint {
         match &self.upload {
             None => SizeHint::with_exact(0),
-            Some(upload) if self.position == 0 => upload.hint.clone(),
+            Some(upload) if self.position == 0 => upload.hint,
             Some(_) => SizeHint::default(),
         }
     }

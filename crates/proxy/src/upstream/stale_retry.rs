@@ -28,7 +28,7 @@ pub const UNREPEATABLE_IDLE_MAX: Duration = Duration::from_millis(20);
 
 /// What is known about a request that failed before the head of its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Evidence {
+pub(super) enum Evidence {
     /// No byte of it was written, or the upstream says that it was not processed (HTTP/2 `REFUSED_STREAM`, or
     /// `GOAWAY` with a lower last stream).
     Unsent,
@@ -42,18 +42,18 @@ pub enum Evidence {
 
 /// What is known about the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Attempt {
+pub(super) struct Attempt {
     /// Whether the connection had served a request before.
-    pub reused: bool,
+    pub(super) reused: bool,
     /// Whether doing it twice is the same as doing it once.
-    pub repeatable: bool,
+    pub(super) repeatable: bool,
     /// Whether its body can be sent again.
-    pub replayable: bool,
+    pub(super) replayable: bool,
 }
 
 /// Whether the request is sent once more.
 #[must_use]
-pub fn sends_again(attempt: Attempt, evidence: Evidence) -> bool {
+pub(super) fn sends_again(attempt: Attempt, evidence: Evidence) -> bool {
     attempt.reused
         && attempt.replayable
         && match evidence {
@@ -65,7 +65,7 @@ pub fn sends_again(attempt: Attempt, evidence: Evidence) -> bool {
 
 /// Whether doing it twice is the same as doing it once (RFC 9110 §9.2.2).
 #[must_use]
-pub fn is_idempotent(method: &Method) -> bool {
+pub(super) fn is_idempotent(method: &Method) -> bool {
     matches!(
         *method,
         Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE

@@ -1,0 +1,36 @@
+//! Listening sockets: bound here, or handed over by systemd.
+
+use std::net::{SocketAddr, TcpListener};
+
+use listenfd::ListenFd;
+
+/// The sockets of the two listeners.
+pub(crate) struct Sockets {
+    pub(crate) proxy: TcpListener,
+    pub(crate) control: TcpListener,
+}
+
+impl Sockets {
+    /// Takes the sockets that systemd handed over (the proxy's first, then the control API's), and binds those
+    /// that it did not.
+    ///
+    /// # Errors
+    /// Which address could not be bound, and why.
+    pub(crate) fn open(proxy: SocketAddr, control: SocketAddr) -> Result<Self, String> {
+        let mut handed = ListenFd::from_env();
+        let mut take = |nth| handed.take_tcp_listener(nth).ok().flatten();
+        let (first, second) = (take(0), take(1));
+        Ok(Self {
+            proxy: first.map_or_else(|| bind(proxy, "proxy.listen"), Ok)?,
+            control: second.map_or_else(|| bind(control, "control.listen"), Ok)?,
+        })
+    }
+}
+
+fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, String> {
+    let bound = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    bound.map_err(|error| format!("{setting}: cannot listen on {address}: {error}"))
+}

@@ -1,0 +1,29 @@
+//! Operating Murphy: hot reload, the control API and its guard, the command line, the kill switch, draining, what
+//! may never leak, and what may never take it down.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr
+)] // a test fails loudly
+
+mod alerts;
+mod bombs;
+mod command_line;
+mod command_line_check;
+mod control_api;
+mod control_guard;
+mod control_scenarios;
+mod drain;
+mod hot_reload;
+mod kill_switch;
+mod kill_switch_latch;
+mod kill_switch_load;
+mod kill_switch_triggers;
+mod log_injection;
+mod metrics;
+mod reload_storm;
+mod secrets;
+mod support;
