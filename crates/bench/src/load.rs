@@ -105,7 +105,7 @@ async fn drive(
             break;
         }
         let request = Request::get(&load.path)
-            .header("host", "bench")
+            .header("host", load.addr.to_string()) // a loopback listener takes no other name
             .body(Empty::new())?;
         let response = sender.send_request(request).await?;
         let status = response.status();

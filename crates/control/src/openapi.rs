@@ -77,7 +77,7 @@ fn parameters(operation: &Operation, generator: &mut SchemaGenerator) -> Vec<Val
             "in": "path",
             "required": true,
             "description": "The scenario's name.",
-            "schema": { "type": "string", "pattern": "^[a-z0-9](?:[a-z0-9_-]|\\.(?!\\.)){0,63}$", "maxLength": 64 },
+            "schema": { "type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$" },
         })
     });
     let others = operation.parameters.iter().map(|parameter| {

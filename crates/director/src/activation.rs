@@ -53,7 +53,9 @@ impl Activations {
     }
 
     pub(crate) fn of(&self, scenario: &str) -> Option<&Activation> {
-        self.list.iter().find(|activation| activation.scenario == scenario)
+        self.list
+            .iter()
+            .find(|activation| activation.scenario == scenario)
     }
 
     /// The number of the next activation.

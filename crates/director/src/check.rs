@@ -25,42 +25,33 @@ pub struct Checked {
 #[must_use]
 pub fn check(paths: &[PathBuf], sources: &Sources) -> Checked {
     let mut checked = Checked::default();
-    let mut configs = Vec::new();
-    let mut scenarios = Vec::new();
-    for path in paths {
-        let found = if path.is_dir() { list(path) } else { vec![path.clone()] };
-        let (toml, rest): (Vec<PathBuf>, Vec<PathBuf>) = found.into_iter().partition(|file| has_ending(file, &["toml"]));
-        let (yaml, other): (Vec<PathBuf>, Vec<PathBuf>) =
-            rest.into_iter().partition(|file| has_ending(file, &["yaml", "yml"]));
-        if !path.is_dir() {
-            checked.problems.extend(other.iter().map(|file| strange(file)));
-        }
-        configs.extend(toml);
-        scenarios.extend(yaml);
-    }
+    let (configs, mut scenarios) = sort_out(paths, &mut checked.problems);
     let mut against: Option<Loaded> = None;
+    let mut load_into = |checked: &mut Checked, sources: &Sources| match load(sources) {
+        Ok(loaded) => {
+            checked.warnings.extend(loaded.warnings.clone());
+            let dir = loaded.settings.scenarios.dir.clone();
+            against.get_or_insert(loaded);
+            Some(dir)
+        }
+        Err(problems) => {
+            checked.problems.extend(problems);
+            None
+        }
+    };
     for config in &configs {
         let sources = Sources {
             config_file: Some(config.clone()),
             ..sources.clone()
         };
         checked.files.push(config.clone());
-        match load(&sources) {
-            Ok(loaded) => {
-                scenarios.extend(list(&loaded.settings.scenarios.dir));
-                checked.warnings.extend(loaded.warnings.clone());
-                against.get_or_insert(loaded);
-            }
-            Err(problems) => checked.problems.extend(problems),
-        }
+        let dir = load_into(&mut checked, &sources);
+        scenarios.extend(dir.map(|dir| list(&dir)).unwrap_or_default());
     }
-    if against.is_none() && configs.is_empty() {
-        match load(sources) {
-            Ok(loaded) => against = Some(loaded),
-            Err(problems) => checked.problems.extend(problems),
-        }
+    if configs.is_empty() {
+        let _dir = load_into(&mut checked, sources);
     }
-    scenarios.retain(|file| has_ending(file, &["yaml", "yml"]));
+    scenarios.retain(|file| has_ending(file, &YAML));
     scenarios.sort();
     scenarios.dedup();
     let Some(against) = against else {
@@ -78,6 +69,27 @@ pub fn check(paths: &[PathBuf], sources: &Sources) -> Checked {
     checked
 }
 
+const YAML: [&str; 2] = ["yaml", "yml"];
+
+/// The configurations and the scenarios among paths. What is named and is neither is a problem.
+fn sort_out(paths: &[PathBuf], problems: &mut Vec<Located>) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let (mut configs, mut scenarios) = (Vec::new(), Vec::new());
+    for path in paths {
+        let is_folder = path.is_dir();
+        let found = if is_folder { list(path) } else { vec![path.clone()] };
+        for file in found {
+            if has_ending(&file, &["toml"]) {
+                configs.push(file);
+            } else if has_ending(&file, &YAML) {
+                scenarios.push(file);
+            } else if !is_folder {
+                problems.push(strange(&file));
+            }
+        }
+    }
+    (configs, scenarios)
+}
+
 fn list(dir: &FilePath) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let mut files: Vec<PathBuf> = entries
@@ -89,7 +101,8 @@ fn list(dir: &FilePath) -> Vec<PathBuf> {
 }
 
 fn is_hidden(path: &FilePath) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+    path.file_name()
+        .is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
 fn has_ending(path: &FilePath, endings: &[&str]) -> bool {
@@ -98,8 +111,15 @@ fn has_ending(path: &FilePath, endings: &[&str]) -> bool {
 }
 
 fn strange(file: &FilePath) -> Located {
-    let found = if file.exists() { "another kind of file" } else { "nothing" };
-    Located::nowhere(&shown(file), Problem::new(Path::root(), found, "a folder, a .toml, or a .yaml"))
+    let found = if file.exists() {
+        "another kind of file"
+    } else {
+        "nothing"
+    };
+    Located::nowhere(
+        &shown(file),
+        Problem::new(Path::root(), found, "a folder, a .toml, or a .yaml"),
+    )
 }
 
 #[cfg(test)]
@@ -114,7 +134,11 @@ mod tests {
         let scenarios = folder.path().join("scenarios");
         std::fs::create_dir(&scenarios).unwrap();
         std::fs::write(scenarios.join("good.yaml"), GOOD).unwrap();
-        std::fs::write(scenarios.join("bad.yaml"), GOOD.replace("status: 503", "statis: 503")).unwrap();
+        std::fs::write(
+            scenarios.join("bad.yaml"),
+            GOOD.replace("status: 503", "statis: 503"),
+        )
+        .unwrap();
         std::fs::write(scenarios.join("notes.md"), "no scenario").unwrap();
         let config = folder.path().join("murphy.toml");
         std::fs::write(&config, format!("[scenarios]\ndir = {scenarios:?}\n")).unwrap();
@@ -124,12 +148,22 @@ mod tests {
         let by_config = check(&[config], &Sources::default());
         assert_eq!((by_config.files.len(), by_config.problems.len()), (3, 1));
         let text = by_config.problems[0].to_string();
-        assert!(text.contains("bad.yaml:3:14: ") && text.contains("did you mean \"status\"?"), "{text}");
-        assert!(text.contains("\n 3 |     fault: { statis: 503 }\n   |              ^"), "{text}");
+        assert!(
+            text.contains("bad.yaml:3:14: ") && text.contains("did you mean \"status\"?"),
+            "{text}"
+        );
+        assert!(
+            text.contains("\n 3 |     fault: { statis: 503 }\n   |              ^"),
+            "{text}"
+        );
         let by_file = check(&[scenarios.join("good.yaml")], &Sources::default());
         assert_eq!(by_file.problems, []);
         for path in ["nowhere.yaml", "nowhere", "notes.md"] {
-            assert_eq!(check(&[scenarios.join(path)], &Sources::default()).problems.len(), 1, "{path}");
+            assert_eq!(
+                check(&[scenarios.join(path)], &Sources::default()).problems.len(),
+                1,
+                "{path}"
+            );
         }
     }
 }

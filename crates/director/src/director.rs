@@ -124,7 +124,13 @@ impl Director {
         switch.tripped_at = Offset(startup.started.elapsed());
 
         let counters = Arc::new(Counters::default());
-        let first = Snapshot::build(0, options(&set.loaded.settings), &set.loaded.routes, &[], Arc::clone(&counters));
+        let first = Snapshot::build(
+            0,
+            options(&set.loaded.settings),
+            &set.loaded.routes,
+            &[],
+            Arc::clone(&counters),
+        );
         let live = Arc::new(Live::new(first));
         let (events_in, events) = mpsc::channel(EVENTS_WAITING_MAX);
         let (stops_in, stops) = mpsc::channel(STOPS_WAITING_MAX);
@@ -225,7 +231,9 @@ impl Director {
                 who,
                 reply,
             } => drop(reply.send(self.put_scenario(name, text, &who).await)),
-            Event::DeleteScenario { name, who, reply } => drop(reply.send(self.delete_scenario(&name, &who).await)),
+            Event::DeleteScenario { name, who, reply } => {
+                drop(reply.send(self.delete_scenario(&name, &who).await))
+            }
             Event::Reload { reply } => drop(reply.send(self.reload().await)),
             Event::Rearm { who, reason, reply } => {
                 let said = self.said(who, reason);
@@ -365,7 +373,10 @@ fn options(settings: &Settings) -> SnapshotOptions {
 
 /// Files that Murphy itself writes: their changes are no news.
 fn own_files(settings: &Settings) -> Vec<std::path::PathBuf> {
-    let files = [Some(&settings.kill_switch.state_file), settings.events.file.as_ref()];
+    let files = [
+        Some(&settings.kill_switch.state_file),
+        settings.events.file.as_ref(),
+    ];
     let real = |file: &std::path::PathBuf| {
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(std::path::Path::new("."));

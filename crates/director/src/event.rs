@@ -72,5 +72,7 @@ pub(crate) enum Stop {
         reply: Reply<KillSwitchView>,
     },
     /// The process is stopping.
-    Drain { reply: Reply<std::sync::Arc<StatusView>> },
+    Drain {
+        reply: Reply<std::sync::Arc<StatusView>>,
+    },
 }

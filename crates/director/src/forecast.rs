@@ -52,7 +52,11 @@ fn share_on(entry: &Entry, route: &Route) -> f64 {
     let spared = rules
         .filter(|(rule, compiled)| {
             compiled.covers(route)
-                && rule.when.keys().iter().all(|key| matches!(*key, "route" | "dialect"))
+                && rule
+                    .when
+                    .keys()
+                    .iter()
+                    .all(|key| matches!(*key, "route" | "dialect"))
                 && compiled.effects.iter().any(|effect| fails(effect, route))
         })
         .map(|(rule, _)| 1.0 - share_of(rule))
@@ -82,7 +86,11 @@ fn fails(effect: &Effect, route: &Route) -> bool {
         Effect::Abort(_) | Effect::Hang(_) => true,
         Effect::Head(edit) => edit.malformed,
         Effect::Body(BodyEdit { side, edit }) => {
-            *side == Side::Response && matches!(edit, Edit::Truncate { .. } | Edit::Corrupt(_) | Edit::Length { .. })
+            *side == Side::Response
+                && matches!(
+                    edit,
+                    Edit::Truncate { .. } | Edit::Corrupt(_) | Edit::Length { .. }
+                )
         }
         Effect::Delay(_) | Effect::Limit(_) | Effect::Pace(_) | Effect::Duplicate { .. } => false,
     }

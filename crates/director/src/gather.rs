@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use murphy_core::draw::identity;
+use murphy_core::problem::{Path as Place, Problem};
 
 use crate::library::{self, Library, Source};
 use crate::load::{self, Loaded, Sources};
+use crate::names::closest;
 use crate::view::Located;
 
 /// All that is configured.
@@ -21,7 +23,8 @@ pub(crate) struct Set {
 impl Set {
     /// Whether two sets say the same.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
-        let same_entry = |(a, b): (&library::Entry, &library::Entry)| a.source == b.source && a.hash == b.hash;
+        let same_entry =
+            |(a, b): (&library::Entry, &library::Entry)| a.source == b.source && a.hash == b.hash;
         self.loaded.settings == other.loaded.settings
             && self.loaded.routes == other.loaded.routes
             && self.library.len() == other.library.len()
@@ -78,17 +81,19 @@ pub(crate) fn gather(
         Err(problems) => return refused_early(problems, before),
     };
     let dir = loaded.settings.scenarios.dir.clone();
-    let (texts, mut problems) = library::read_folder(&dir);
+    let (texts, problems) = library::read_folder(&dir);
     let texts = overlay(texts, memory);
-    let config_text = config_text.unwrap_or_default();
-    if let Some(before) = before {
-        if before.fingerprint == fingerprint(&config_text, &texts, &problems, &before.files) {
-            return Gathered::Same;
-        }
+    let config = config_text.as_deref().unwrap_or_default();
+    let is_same = |before: &Seen| before.fingerprint == fingerprint(config, &texts, &problems, &before.files);
+    if before.is_some_and(is_same) {
+        return Gathered::Same;
     }
     let prepared = library::prepare_all(texts.clone(), &dir, &loaded.routes);
     let set = match prepared {
-        Ok(library) if problems.is_empty() => Ok(Box::new(Set { loaded, library })),
+        Ok(library) if problems.is_empty() => {
+            unknown_starts(sources, config_text.as_deref(), &loaded, &library)
+                .map(|()| Box::new(Set { loaded, library }))
+        }
         Ok(_) => Err(problems.clone()),
         Err(more) => {
             let mut all = problems.clone();
@@ -98,11 +103,39 @@ pub(crate) fn gather(
     };
     let files = set.as_ref().map(|set| set.files()).unwrap_or_default();
     let seen = Seen {
-        fingerprint: fingerprint(&config_text, &texts, &problems, &files),
+        fingerprint: fingerprint(config, &texts, &problems, &files),
         files,
     };
-    problems.clear();
     Gathered::New { seen, set }
+}
+
+/// Scenarios that are to be switched on at the start must be there.
+fn unknown_starts(
+    sources: &Sources,
+    config_text: Option<&str>,
+    loaded: &Loaded,
+    library: &Library,
+) -> Result<(), Vec<Located>> {
+    let active = &loaded.settings.scenarios.active;
+    let base = Place::root().key("scenarios").key("active");
+    let problems: Vec<Problem> = active
+        .iter()
+        .enumerate()
+        .filter(|(_, start)| !library.contains_key(&start.name))
+        .map(|(nth, start)| {
+            let found = format!("unknown scenario {:?}", start.name);
+            let wanted = format!("a scenario of {}", loaded.settings.scenarios.dir.display());
+            let problem = Problem::new(base.index(nth), found, wanted);
+            match closest(&start.name, library.keys().map(String::as_str)) {
+                Some(meant) => problem.hint(format!("did you mean {meant:?}?")),
+                None => problem,
+            }
+        })
+        .collect();
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(load::locate_all(sources, config_text, problems))
 }
 
 /// A configuration that is bad in itself: nothing else is looked at.
@@ -146,7 +179,11 @@ fn fingerprint(config: &str, texts: &[Source], problems: &[Located], files: &[Pa
             .map(|source| identity(&[source.name.as_bytes(), source.text.as_bytes()])),
     );
     parts.push(0); // a mark between the lists
-    parts.extend(problems.iter().map(|located| identity(&[located.to_string().as_bytes()])));
+    parts.extend(
+        problems
+            .iter()
+            .map(|located| identity(&[located.to_string().as_bytes()])),
+    );
     parts.extend(files.iter().map(|file| content(file)));
     let parts: Vec<[u8; 8]> = parts.into_iter().map(u64::to_le_bytes).collect();
     let parts: Vec<&[u8]> = parts.iter().map(<[u8; 8]>::as_slice).collect();

@@ -27,10 +27,16 @@ pub fn default_config() -> String {
     let schema = settings::schema().to_value();
     let defaults = serde_json::to_value(Settings::default()).unwrap_or_default();
     let mut text = HEAD.to_owned();
-    let definitions = schema.get("$defs").and_then(Value::as_object).cloned().unwrap_or_default();
+    let definitions = schema
+        .get("$defs")
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default();
     let writer = Writer { definitions };
     let keys = writer.properties(&schema);
-    let (tables, plain): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| writer.is_section(&defaults, key));
+    let (tables, plain): (Vec<_>, Vec<_>) = keys
+        .into_iter()
+        .partition(|key| writer.is_section(&defaults, key));
     for key in plain.iter().filter(|key| !is_list_of_tables(key.schema)) {
         text.push('\n');
         writer.key(&mut text, key, defaults.get(key.name));
@@ -40,7 +46,11 @@ pub fn default_config() -> String {
         comment(&mut text, key.description());
         let _infallible = writeln!(text, "[{}]", key.name);
         for inner in writer.properties(writer.resolve(key.schema)) {
-            writer.key(&mut text, &inner, defaults.get(key.name).and_then(|section| section.get(inner.name)));
+            writer.key(
+                &mut text,
+                &inner,
+                defaults.get(key.name).and_then(|section| section.get(inner.name)),
+            );
         }
     }
     for key in plain.iter().filter(|key| is_list_of_tables(key.schema)) {
@@ -67,7 +77,10 @@ struct Key<'a> {
 
 impl Key<'_> {
     fn description(&self) -> &str {
-        self.schema.get("description").and_then(Value::as_str).unwrap_or_default()
+        self.schema
+            .get("description")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 }
 
@@ -110,7 +123,12 @@ impl Writer {
     fn example(&self, key: &Key<'_>) -> Value {
         let of = |schema: &Value| schema.get("examples").and_then(|list| list.get(0)).cloned();
         of(key.schema)
-            .or_else(|| key.schema.get("default").filter(|default| !default.is_null()).cloned())
+            .or_else(|| {
+                key.schema
+                    .get("default")
+                    .filter(|default| !default.is_null())
+                    .cloned()
+            })
             .or_else(|| of(self.resolve(key.schema)))
             .unwrap_or_default()
     }
@@ -130,7 +148,9 @@ impl Writer {
 }
 
 fn is_list_of_tables(schema: &Value) -> bool {
-    schema.get("items").is_some_and(|items| items.get("$ref").is_some())
+    schema
+        .get("items")
+        .is_some_and(|items| items.get("$ref").is_some())
 }
 
 fn comment(text: &mut String, description: &str) {
@@ -165,7 +185,10 @@ mod tests {
             std::fs::write(&file, text).unwrap();
         }
         let committed = std::fs::read_to_string(&file).unwrap_or_default();
-        assert!(committed == text, "{path} is out of date: run the tests with UPDATE_GENERATED=1");
+        assert!(
+            committed == text,
+            "{path} is out of date: run the tests with UPDATE_GENERATED=1"
+        );
     }
 
     fn pretty(schema: &schemars::Schema) -> String {
@@ -191,18 +214,26 @@ mod tests {
         let mut uncommented = String::new();
         for line in text.lines() {
             let setting = line.strip_prefix("# ").filter(|rest| {
-                rest.starts_with("[[") || rest.split_once(" = ").is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+                rest.starts_with("[[")
+                    || rest
+                        .split_once(" = ")
+                        .is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
             });
             uncommented.push_str(setting.unwrap_or(line));
             uncommented.push('\n');
         }
         let settings: Settings = ::toml::from_str(&uncommented).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(settings.routes.len(), 1);
-        assert!(settings.proxy.tls.is_some() && settings.kill_switch.health.is_some() && settings.seed.is_some());
+        assert!(
+            settings.proxy.tls.is_some() && settings.kill_switch.health.is_some() && settings.seed.is_some()
+        );
         let all = serde_json::to_value(&settings).unwrap();
         for (section, keys) in all.as_object().unwrap() {
             for key in keys.as_object().into_iter().flat_map(Map::keys) {
-                assert!(text.contains(&format!("{key} = ")), "{section}.{key} is not in config/murphy.toml");
+                assert!(
+                    text.contains(&format!("{key} = ")),
+                    "{section}.{key} is not in config/murphy.toml"
+                );
             }
         }
     }

@@ -185,32 +185,71 @@ mod tests {
         let tripped = armed.clone().next(trip("a"), at(0)).0;
         let locked = armed.clone().next(Input::Lock(said("b")), at(0)).0;
         let both = tripped.clone().next(Input::Lock(said("b")), at(0)).0;
-        [("armed", armed), ("tripped", tripped), ("locked", locked), ("both", both)]
+        [
+            ("armed", armed),
+            ("tripped", tripped),
+            ("locked", locked),
+            ("both", both),
+        ]
     }
 
     #[test]
     fn every_input_in_every_state() {
         use Change::{Locked, Rearmed, Tripped, Unlocked};
-        let table: [(&str, Input, [(Option<Change>, SwitchState); 4]); 5] = {
+        type Outcome = (Option<Change>, SwitchState);
+        let table: [(&str, Input, [Outcome; 4]); 5] = {
             let (armed, tripped, locked) = (SwitchState::Armed, SwitchState::Tripped, SwitchState::Locked);
             [
-                ("trip", trip("x"), [(Some(Tripped), tripped), (None, tripped), (Some(Tripped), locked), (None, locked)]),
+                (
+                    "trip",
+                    trip("x"),
+                    [
+                        (Some(Tripped), tripped),
+                        (None, tripped),
+                        (Some(Tripped), locked),
+                        (None, locked),
+                    ],
+                ),
                 (
                     "rearm",
                     Input::Rearm(said("x")),
-                    [(None, armed), (Some(Rearmed), armed), (None, locked), (Some(Rearmed), locked)],
+                    [
+                        (None, armed),
+                        (Some(Rearmed), armed),
+                        (None, locked),
+                        (Some(Rearmed), locked),
+                    ],
                 ),
                 (
                     "lock",
                     Input::Lock(said("x")),
-                    [(Some(Locked), locked), (Some(Locked), locked), (None, locked), (None, locked)],
+                    [
+                        (Some(Locked), locked),
+                        (Some(Locked), locked),
+                        (None, locked),
+                        (None, locked),
+                    ],
                 ),
                 (
                     "unlock",
                     Input::Unlock(said("x")),
-                    [(None, armed), (None, tripped), (Some(Unlocked), armed), (Some(Unlocked), tripped)],
+                    [
+                        (None, armed),
+                        (None, tripped),
+                        (Some(Unlocked), armed),
+                        (Some(Unlocked), tripped),
+                    ],
                 ),
-                ("tick", tick(), [(None, armed), (Some(Rearmed), armed), (None, locked), (Some(Rearmed), locked)]),
+                (
+                    "tick",
+                    tick(),
+                    [
+                        (None, armed),
+                        (Some(Rearmed), armed),
+                        (None, locked),
+                        (Some(Rearmed), locked),
+                    ],
+                ),
             ]
         };
         for (what, input, expected) in table {
@@ -218,7 +257,11 @@ mod tests {
                 let before = state.history.len();
                 let (next, changed) = state.next(input.clone(), at(60));
                 assert_eq!((changed, next.state()), (change, to), "{what} while {from}");
-                assert_eq!(next.history.len() - before, usize::from(change.is_some()), "{what} while {from}");
+                assert_eq!(
+                    next.history.len() - before,
+                    usize::from(change.is_some()),
+                    "{what} while {from}"
+                );
             }
         }
     }

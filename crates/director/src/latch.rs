@@ -35,7 +35,11 @@ pub(crate) fn write_atomically(file: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn write_and_sync(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(file)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(file)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -68,7 +72,8 @@ pub fn restore(file: &Path, now: &str) -> KillSwitch {
         .map_err(|problem| problem.found)
         .and_then(|bytes| {
             // By way of an object: serde would take a list for a struct as well.
-            let object: serde_json::Map<_, _> = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+            let object: serde_json::Map<_, _> =
+                serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
             serde_json::from_value(object.into()).map_err(|error| error.to_string())
         });
     read.unwrap_or_else(|error: String| KillSwitch {
@@ -104,7 +109,11 @@ mod tests {
         let (locked, _) = KillSwitch::default().next(Input::Lock(said), Offset::default());
         save(&file, &locked).unwrap();
         assert_eq!(restore(&file, "now"), locked);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file is left");
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "a temporary file is left"
+        );
     }
 
     #[test]
@@ -117,7 +126,11 @@ mod tests {
             assert_eq!(restored.state(), SwitchState::Tripped, "{text:?}");
             assert_eq!(restored.trip.unwrap().trigger, Trigger::Internal);
         }
-        assert_eq!(restore(folder.path(), "now").state(), SwitchState::Tripped, "a folder");
+        assert_eq!(
+            restore(folder.path(), "now").state(),
+            SwitchState::Tripped,
+            "a folder"
+        );
     }
 
     #[test]

@@ -39,7 +39,10 @@ pub fn from_environment(variables: &[(String, String)]) -> Vec<Override> {
     let mut found: Vec<Override> = variables
         .iter()
         .filter_map(|(name, value)| {
-            let key = name.strip_prefix(ENV_PREFIX)?.to_lowercase().replace(ENV_SEPARATOR, ".");
+            let key = name
+                .strip_prefix(ENV_PREFIX)?
+                .to_lowercase()
+                .replace(ENV_SEPARATOR, ".");
             Some(Override {
                 key,
                 value: value.clone(),
@@ -58,7 +61,11 @@ pub fn from_environment(variables: &[(String, String)]) -> Vec<Override> {
 pub fn merge(file: Option<&toml::Table>, overrides: &[Override]) -> Result<Settings, Vec<Located>> {
     let wrong: Vec<Located> = overrides
         .iter()
-        .filter_map(|one| lay(None, std::slice::from_ref(one)).err().map(|error| blame(one, &error)))
+        .filter_map(|one| {
+            lay(None, std::slice::from_ref(one))
+                .err()
+                .map(|error| blame(one, &error))
+        })
         .collect();
     if !wrong.is_empty() {
         return Err(wrong);
@@ -84,13 +91,15 @@ fn lay(file: Option<&toml::Table>, overrides: &[Override]) -> Result<Settings, c
 /// The value of a variable or flag. What the default says about its type decides whether commas separate.
 fn value_of(one: &Override, defaults: &Settings) -> Value {
     let text = one.value.trim();
-    if text.starts_with(['[', '{']) {
-        if let Ok(json) = serde_json::from_str(text) {
-            return value_of_json(json);
-        }
+    if text.starts_with(['[', '{'])
+        && let Ok(json) = serde_json::from_str(text)
+    {
+        return value_of_json(json);
     }
     let defaults = serde_json::to_value(defaults).unwrap_or_default();
-    let is_list = defaults.pointer(&one.path().pointer()).is_some_and(serde_json::Value::is_array);
+    let is_list = defaults
+        .pointer(&one.path().pointer())
+        .is_some_and(serde_json::Value::is_array);
     let kind = if is_list {
         let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
         ValueKind::Array(items.map(Value::from).collect())
@@ -149,7 +158,10 @@ fn message(error: &config::ConfigError) -> String {
 pub(crate) fn source_of<'a>(overrides: &'a [Override], problem: &Problem) -> Option<&'a Override> {
     let path = problem.path.to_string();
     overrides.iter().rev().find(|one| {
-        path == one.key || path.strip_prefix(&one.key).is_some_and(|rest| rest.starts_with(['.', '[']))
+        path == one.key
+            || path
+                .strip_prefix(&one.key)
+                .is_some_and(|rest| rest.starts_with(['.', '[']))
     })
 }
 
@@ -167,14 +179,18 @@ mod tests {
 
     #[test]
     fn later_layers_win_and_lists_read_from_text() {
-        let file: toml::Table = "[proxy]\nlisten = \"127.0.0.1:1\"\nmark = false\n[kill_switch]\nwindow = \"5s\""
-            .parse()
-            .unwrap();
+        let file: toml::Table =
+            "[proxy]\nlisten = \"127.0.0.1:1\"\nmark = false\n[kill_switch]\nwindow = \"5s\""
+                .parse()
+                .unwrap();
         let mut overrides = env(&[
             ("MURPHY__PROXY__LISTEN", "127.0.0.1:2"),
             ("MURPHY__SCENARIOS__ACTIVE", "slow, flaky"),
             ("MURPHY__KILL_SWITCH__ERROR_RATE", "25%"),
-            ("MURPHY__KILL_SWITCH__ALERTS", r#"[{"kind":"slack","url":"http://x/"}]"#),
+            (
+                "MURPHY__KILL_SWITCH__ALERTS",
+                r#"[{"kind":"slack","url":"http://x/"}]"#,
+            ),
             ("MURPHY__PROXY__MAX_HEADERS", "7"),
             ("MURPHY_TOKEN", "not a setting"),
         ]);
@@ -190,7 +206,12 @@ mod tests {
         assert_eq!(settings.kill_switch.error_rate.0, 0.25);
         assert_eq!(settings.kill_switch.window.to_string(), "5s");
         assert_eq!(settings.kill_switch.alerts.len(), 1);
-        let active: Vec<_> = settings.scenarios.active.iter().map(|start| start.name.as_str()).collect();
+        let active: Vec<_> = settings
+            .scenarios
+            .active
+            .iter()
+            .map(|start| start.name.as_str())
+            .collect();
         assert_eq!(active, ["slow", "flaky"]);
         assert_eq!(settings.control, Settings::default().control);
     }
@@ -208,8 +229,14 @@ mod tests {
         .unwrap_err();
         let texts: Vec<String> = found.iter().map(ToString::to_string).collect();
         assert_eq!(found.len(), 3);
-        assert!(texts[0].starts_with("environment variable MURPHY__KILL_SWITCH__WINDOW: kill_switch.window: found \"5 stones\""));
-        assert!(texts[1].contains("MURPHY__PROXY__LISEN") && texts[1].contains("did you mean \"listen\"?"), "{}", texts[1]);
+        assert!(texts[0].starts_with(
+            "environment variable MURPHY__KILL_SWITCH__WINDOW: kill_switch.window: found \"5 stones\""
+        ));
+        assert!(
+            texts[1].contains("MURPHY__PROXY__LISEN") && texts[1].contains("did you mean \"listen\"?"),
+            "{}",
+            texts[1]
+        );
         assert!(texts[2].contains("MURPHY__PROXY__MARK"), "{}", texts[2]);
     }
 }

@@ -46,6 +46,8 @@ pub use refusal::Refusal;
 /// The wall-clock time so much later than now: RFC 3339 with milliseconds, UTC.
 fn clock_text(clock: &dyn WallClock, later: Duration) -> String {
     let at = clock.now().checked_add(later);
-    let at = at.and_then(|at| jiff::Timestamp::try_from(at).ok()).unwrap_or_default();
+    let at = at
+        .and_then(|at| jiff::Timestamp::try_from(at).ok())
+        .unwrap_or_default();
     format!("{at:.3}")
 }

@@ -14,7 +14,7 @@ use murphy_rules::scenario::Scenario;
 use serde::Deserialize;
 
 use crate::load::{read, read_bytes, shown};
-use crate::parse::{self, FILE_BYTES_MAX};
+use crate::parse;
 use crate::report::Place;
 use crate::view::{Located, Stored};
 use crate::{locate, names, resolve};
@@ -22,7 +22,7 @@ use crate::{locate, names, resolve};
 /// The most scenarios.
 pub(crate) const SCENARIOS_MAX: usize = 1_000;
 /// All texts together have at most so many bytes.
-const TEXT_BYTES_MAX: usize = 32 << 20;
+pub(crate) const TEXT_BYTES_MAX: usize = 32 << 20;
 /// The most problems that are told of one set.
 const PROBLEMS_MAX: usize = 100;
 
@@ -75,7 +75,11 @@ pub(crate) fn read_folder(dir: &FilePath) -> (Vec<Source>, Vec<Located>) {
             return (Vec::new(), vec![Located::nowhere(&shown(dir), problem)]);
         }
     };
-    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|file| is_scenario_file(file)).collect();
+    let mut files: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|file| is_scenario_file(file))
+        .collect();
     files.sort();
     if files.len() > SCENARIOS_MAX {
         let wanted = format!("at most {SCENARIOS_MAX} scenarios");
@@ -94,7 +98,10 @@ pub(crate) fn read_folder(dir: &FilePath) -> (Vec<Source>, Vec<Located>) {
         bytes += source.text.len();
         if bytes > TEXT_BYTES_MAX {
             let wanted = format!("at most {TEXT_BYTES_MAX} bytes of scenarios in all");
-            problems.push(Located::nowhere(&shown(dir), Problem::new(Path::root(), "more", wanted)));
+            problems.push(Located::nowhere(
+                &shown(dir),
+                Problem::new(Path::root(), "more", wanted),
+            ));
             break;
         }
         if let Some(earlier) = sources.get(&source.name) {
@@ -111,13 +118,19 @@ pub(crate) fn read_folder(dir: &FilePath) -> (Vec<Source>, Vec<Located>) {
 
 /// Hidden files (a ConfigMap's `..data`, an editor's swap file) and other kinds are no scenarios.
 fn is_scenario_file(file: &FilePath) -> bool {
-    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let name = file
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
     !name.starts_with('.') && (name.ends_with(".yaml") || name.ends_with(".yml"))
 }
 
 pub(crate) fn read_source(dir: &FilePath, file: &FilePath) -> Result<Source, Box<Located>> {
     let wrong = |problem| Box::new(Located::nowhere(&shown(file), problem));
-    let name = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let name = file
+        .file_stem()
+        .and_then(|stem| stem.to_str())
+        .unwrap_or_default();
     if !names::is_scenario_name(name) {
         let found = format!("a file named {name:?}");
         return Err(wrong(Problem::new(Path::root(), found, names::WANTED)));
@@ -144,10 +157,18 @@ fn inside(dir: &FilePath, file: &FilePath) -> Result<PathBuf, Problem> {
     let real_dir = dir.canonicalize().map_err(unreadable)?;
     let real = file.canonicalize().map_err(unreadable)?;
     if !real.starts_with(&real_dir) {
-        return Err(Problem::new(Path::root(), "a link out of the folder", "a file in the folder"));
+        return Err(Problem::new(
+            Path::root(),
+            "a link out of the folder",
+            "a file in the folder",
+        ));
     }
     if !real.is_file() {
-        return Err(Problem::new(Path::root(), "something that is no file", "a plain file"));
+        return Err(Problem::new(
+            Path::root(),
+            "something that is no file",
+            "a plain file",
+        ));
     }
     Ok(real)
 }
@@ -155,9 +176,13 @@ fn inside(dir: &FilePath, file: &FilePath) -> Result<PathBuf, Problem> {
 /// Reads a file that a rule names, below the folder.
 fn read_beside(dir: &FilePath, name: &str) -> Result<(PathBuf, Bytes), String> {
     let relative = FilePath::new(name);
-    let plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
+    let plain = relative
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
     if name.is_empty() || !plain || name.contains('\\') {
-        return Err(format!("{name:?} is not the name of a file below the scenario folder"));
+        return Err(format!(
+            "{name:?} is not the name of a file below the scenario folder"
+        ));
     }
     let file = dir.join(relative);
     let real = inside(dir, &file).map_err(|problem| format!("{}: {}", shown(&file), problem.found))?;
@@ -192,10 +217,18 @@ pub(crate) fn prepare(source: Source, dir: &FilePath, routes: &[Arc<Route>]) -> 
     let compiled = compile(&source.name, &scenario, &context).map_err(|problems| {
         let located = |problem: Problem| {
             let place = locate::in_yaml(&source.text, &problem.path);
-            let place = if place.line == 0 { Place { line: 1, column: 1 } } else { place };
+            let place = if place.line == 0 {
+                Place { line: 1, column: 1 }
+            } else {
+                place
+            };
             Located::at(&file, &source.text, place, problem)
         };
-        problems.into_iter().take(PROBLEMS_MAX).map(located).collect::<Vec<_>>()
+        problems
+            .into_iter()
+            .take(PROBLEMS_MAX)
+            .map(located)
+            .collect::<Vec<_>>()
     })?;
     let parts: Vec<[u8; 8]> = parts.into_inner().into_iter().map(u64::to_le_bytes).collect();
     let parts: Vec<&[u8]> = parts.iter().map(<[u8; 8]>::as_slice).collect();
@@ -239,12 +272,11 @@ pub(crate) fn prepare_all(
         }
     }
     problems.truncate(PROBLEMS_MAX);
-    if problems.is_empty() { Ok(library) } else { Err(problems) }
-}
-
-/// Whether a text is short enough to be a scenario.
-pub(crate) fn fits(text: &str) -> bool {
-    text.len() <= FILE_BYTES_MAX
+    if problems.is_empty() {
+        Ok(library)
+    } else {
+        Err(problems)
+    }
 }
 
 #[cfg(test)]

@@ -62,9 +62,7 @@ pub(crate) fn of_text(sources: &Sources, text: Option<&str>) -> Result<Loaded, V
         }
         None => None,
     };
-    let mut overrides = layers::from_environment(&sources.env);
-    overrides.extend(sources.overrides.iter().cloned());
-    let settings = layers::merge(table.as_ref(), &overrides)?;
+    let settings = layers::merge(table.as_ref(), &overrides(sources))?;
 
     let mut problems = meaning::problems(&settings);
     let mut warnings = meaning::warnings(&settings);
@@ -87,8 +85,24 @@ pub(crate) fn of_text(sources: &Sources, text: Option<&str>) -> Result<Loaded, V
             warnings,
         });
     }
-    let place = |problem| located(&file, text, &overrides, problem);
-    Err(problems.into_iter().map(place).collect())
+    Err(locate_all(sources, text, problems))
+}
+
+/// What stands above the file, the strongest last.
+fn overrides(sources: &Sources) -> Vec<Override> {
+    let mut overrides = layers::from_environment(&sources.env);
+    overrides.extend(sources.overrides.iter().cloned());
+    overrides
+}
+
+/// Finds the places of wrong values.
+pub(crate) fn locate_all(sources: &Sources, text: Option<&str>, problems: Vec<Problem>) -> Vec<Located> {
+    let file = sources.config_file.as_deref().map(shown).unwrap_or_default();
+    let overrides = overrides(sources);
+    problems
+        .into_iter()
+        .map(|problem| located(&file, text, &overrides, problem))
+        .collect()
 }
 
 /// Finds out where a wrong value came from.
@@ -99,7 +113,11 @@ fn located(file: &str, text: Option<&str>, overrides: &[Override], problem: Prob
     match text {
         Some(text) => {
             let place = locate::in_toml(text, &problem.path);
-            let place = if place == Place::default() { Place { line: 1, column: 1 } } else { place };
+            let place = if place == Place::default() {
+                Place { line: 1, column: 1 }
+            } else {
+                place
+            };
             Located::at(file, text, place, problem)
         }
         None => Located::nowhere("built-in defaults", problem),
@@ -114,8 +132,17 @@ pub(crate) fn read(file: &FilePath) -> Result<String, Box<Located>> {
     let bytes = read_bytes(file).map_err(|problem| Box::new(Located::nowhere(&shown(file), problem)))?;
     String::from_utf8(bytes).map_err(|error| {
         let place = Place { line: 1, column: 1 };
-        let found = format_args!("a byte that is no UTF-8 at offset {}", error.utf8_error().valid_up_to()).to_string();
-        Box::new(Located::at(&shown(file), "", place, Problem::new(Path::root(), found, "UTF-8 text")))
+        let found = format_args!(
+            "a byte that is no UTF-8 at offset {}",
+            error.utf8_error().valid_up_to()
+        )
+        .to_string();
+        Box::new(Located::at(
+            &shown(file),
+            "",
+            place,
+            Problem::new(Path::root(), found, "UTF-8 text"),
+        ))
     })
 }
 

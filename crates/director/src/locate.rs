@@ -54,7 +54,9 @@ pub fn in_toml(text: &str, path: &Path) -> Place {
         item = found;
         start = span.map(|span| span.start).or(start);
     }
-    start.map(|start| Place::of_offset(text, start)).unwrap_or_default()
+    start
+        .map(|start| Place::of_offset(text, start))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use murphy_core::problem::{Path, Problem};
 use murphy_observe::window::{COUNT_WINDOW_MAX, WINDOW_SECONDS_MAX};
 
 use crate::names;
-use crate::settings::{KillSwitchSettings, Settings};
+use crate::settings::{Health, KillSwitchSettings, Settings};
 
 /// The most receivers of alerts.
 const ALERTS_MAX: usize = 16;
@@ -32,7 +32,11 @@ pub(crate) fn problems(settings: &Settings) -> Vec<Problem> {
     for (nth, start) in settings.scenarios.active.iter().enumerate() {
         if !names::is_scenario_name(&start.name) {
             let path = root.key("scenarios").key("active").index(nth);
-            problems.push(Problem::new(path, format_args!("{:?}", start.name), names::WANTED));
+            problems.push(Problem::new(
+                path,
+                format_args!("{:?}", start.name),
+                names::WANTED,
+            ));
         }
     }
     positive(settings, &mut problems);
@@ -43,7 +47,7 @@ pub(crate) fn problems(settings: &Settings) -> Vec<Problem> {
 /// Numbers of which zero makes no sense.
 fn positive(settings: &Settings, problems: &mut Vec<Problem>) {
     let root = Path::root();
-    let (proxy, events) = (&settings.proxy, &settings.events);
+    let proxy = &settings.proxy;
     let zero_times = [
         ("proxy", "header_timeout", proxy.header_timeout.0),
         ("proxy", "idle_timeout", proxy.idle_timeout.0),
@@ -54,52 +58,89 @@ fn positive(settings: &Settings, problems: &mut Vec<Problem>) {
     ];
     for (section, key, span) in zero_times {
         if span.is_zero() {
-            problems.push(Problem::new(root.key(section).key(key), "no time at all", "a duration above zero"));
+            problems.push(Problem::new(
+                root.key(section).key(key),
+                "no time at all",
+                "a duration above zero",
+            ));
         }
     }
-    let numbers = [
-        ("proxy", "max_active_faults", proxy.max_active_faults, 1, usize::MAX),
-        ("proxy", "max_connections", proxy.max_connections, 1, usize::MAX),
-        ("proxy", "max_connections_per_peer", proxy.max_connections_per_peer.unwrap_or(1), 1, usize::MAX),
-        ("proxy", "max_headers", proxy.max_headers, 1, 10_000),
-        ("proxy", "workers", proxy.workers, 0, 1_024),
-        ("events", "ring", events.ring, 1, 1_000_000),
-        ("events", "max_files", events.max_files, 1, 1_000),
-        ("metrics", "max_series", settings.metrics.max_series, 1, 100_000),
+    counts(settings, problems);
+}
+
+/// Counts and sizes outside their bounds.
+fn counts(settings: &Settings, problems: &mut Vec<Problem>) {
+    let (proxy, events) = (&settings.proxy, &settings.events);
+    let per_peer = proxy.max_connections_per_peer.unwrap_or(1);
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let bounds = [
+        (
+            "proxy",
+            "max_active_faults",
+            count(proxy.max_active_faults),
+            1,
+            u64::MAX,
+        ),
+        (
+            "proxy",
+            "max_connections",
+            count(proxy.max_connections),
+            1,
+            u64::MAX,
+        ),
+        ("proxy", "max_connections_per_peer", count(per_peer), 1, u64::MAX),
+        ("proxy", "max_headers", count(proxy.max_headers), 1, 10_000),
+        ("proxy", "workers", count(proxy.workers), 0, 1_024),
+        (
+            "proxy",
+            "max_header_bytes",
+            proxy.max_header_bytes.0,
+            1 << 10,
+            16 << 20,
+        ),
+        ("proxy", "max_body_inspect", proxy.max_body_inspect.0, 0, 1 << 30),
+        ("events", "ring", count(events.ring), 1, 1_000_000),
+        ("events", "max_size", events.max_size.0, 4 << 10, u64::MAX),
+        ("events", "max_files", count(events.max_files), 1, 1_000),
+        (
+            "metrics",
+            "max_series",
+            count(settings.metrics.max_series),
+            1,
+            100_000,
+        ),
     ];
-    for (section, key, number, least, most) in numbers {
+    for (section, key, number, least, most) in bounds {
         if !(least..=most).contains(&number) {
             let wanted = match most {
-                usize::MAX => format!("at least {least}"),
+                u64::MAX => format!("at least {least}"),
                 most => format!("{least} to {most}"),
             };
-            problems.push(Problem::new(root.key(section).key(key), number, wanted));
-        }
-    }
-    let sizes = [
-        ("proxy", "max_header_bytes", proxy.max_header_bytes.0, 1 << 10, 16 << 20),
-        ("proxy", "max_body_inspect", proxy.max_body_inspect.0, 0, 1 << 30),
-        ("events", "max_size", events.max_size.0, 4 << 10, u64::MAX),
-    ];
-    for (section, key, bytes, least, most) in sizes {
-        if !(least..=most).contains(&bytes) {
-            let wanted = format!("{least} to {most} bytes");
-            problems.push(Problem::new(root.key(section).key(key), bytes, wanted));
+            let path = Path::root().key(section).key(key);
+            problems.push(Problem::new(path, number, wanted));
         }
     }
 }
 
 fn kill_switch(switch: &KillSwitchSettings, base: &Path, problems: &mut Vec<Problem>) {
-    let mut wrong = |path: Path, found: String, wanted: String| problems.push(Problem::new(path, found, wanted));
+    let mut wrong =
+        |path: Path, found: String, wanted: String| problems.push(Problem::new(path, found, wanted));
     if switch.window.0.as_secs() > WINDOW_SECONDS_MAX {
         let wanted = format!("at most {WINDOW_SECONDS_MAX}s");
         wrong(base.key("window"), switch.window.to_string(), wanted);
     }
     let count = usize::try_from(switch.count_window).unwrap_or(usize::MAX);
     if !(1..=COUNT_WINDOW_MAX).contains(&count) {
-        wrong(base.key("count_window"), count.to_string(), format!("1 to {COUNT_WINDOW_MAX}"));
+        wrong(
+            base.key("count_window"),
+            count.to_string(),
+            format!("1 to {COUNT_WINDOW_MAX}"),
+        );
     }
-    for (key, number) in [("min_requests", switch.min_requests), ("min_samples", switch.min_samples)] {
+    for (key, number) in [
+        ("min_requests", switch.min_requests),
+        ("min_samples", switch.min_samples),
+    ] {
         if number == 0 {
             wrong(base.key(key), "0".to_owned(), "at least 1".to_owned());
         }
@@ -117,27 +158,56 @@ fn kill_switch(switch: &KillSwitchSettings, base: &Path, problems: &mut Vec<Prob
         } else {
             ("slow_rate", "slow_call")
         };
-        wrong(base.key(has), format!("{has} without {lacks}"), "both or none".to_owned());
+        wrong(
+            base.key(has),
+            format!("{has} without {lacks}"),
+            "both or none".to_owned(),
+        );
     }
     if switch.rearm_after.is_some_and(|span| span.0.is_zero()) {
-        wrong(base.key("rearm_after"), "0s".to_owned(), "a duration above zero".to_owned());
+        wrong(
+            base.key("rearm_after"),
+            "0s".to_owned(),
+            "a duration above zero".to_owned(),
+        );
     }
+    receivers(switch, base, problems);
+}
+
+/// Who is told, and who is asked.
+fn receivers(switch: &KillSwitchSettings, base: &Path, problems: &mut Vec<Problem>) {
+    let mut wrong =
+        |path: Path, found: String, wanted: String| problems.push(Problem::new(path, found, wanted));
     if switch.alerts.len() > ALERTS_MAX {
-        wrong(base.key("alerts"), format!("{} receivers", switch.alerts.len()), format!("at most {ALERTS_MAX}"));
+        wrong(
+            base.key("alerts"),
+            format!("{} receivers", switch.alerts.len()),
+            format!("at most {ALERTS_MAX}"),
+        );
     }
     let alerts = switch.alerts.iter().enumerate();
     let urls = alerts.map(|(nth, alert)| (base.key("alerts").index(nth), alert.url.as_str()));
-    let health = switch.health.iter().map(|health| (base.key("health"), health.url.as_str()));
+    let health = switch
+        .health
+        .iter()
+        .map(|health| (base.key("health"), health.url.as_str()));
     for (path, url) in urls.chain(health) {
         if !is_http_url(url) {
             // The URL of a webhook is often a secret: it is not repeated.
-            wrong(path.key("url"), "something else".to_owned(), "a URL that starts with http:// or https://".to_owned());
+            wrong(
+                path.key("url"),
+                "something else".to_owned(),
+                "a URL that starts with http:// or https://".to_owned(),
+            );
         }
     }
-    if let Some(health) = &switch.health {
-        if health.every.0.is_zero() || health.failures == 0 {
-            wrong(base.key("health"), "zero for every or failures".to_owned(), "more than zero".to_owned());
-        }
+    let zero_health = |health: &Health| health.every.0.is_zero() || health.failures == 0;
+    if switch.health.as_ref().is_some_and(zero_health) {
+        wrong(
+            base.key("health"),
+            "zero for every or failures".to_owned(),
+            "more than zero".to_owned(),
+        );
     }
 }
 

@@ -48,9 +48,14 @@ pub fn closest<'a>(meant: &str, candidates: impl IntoIterator<Item = &'a str>) -
 /// The refusal for a scenario that is not there.
 pub(crate) fn unknown<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Refusal {
     Refusal::NoSuchScenario {
-        name: name.chars().take(2 * NAME_BYTES_MAX).collect(),
+        name: cut(name),
         hint: closest(name, known).map(str::to_owned),
     }
+}
+
+/// As much of a name that is none as is worth repeating.
+pub(crate) fn cut(name: &str) -> String {
+    name.chars().take(2 * NAME_BYTES_MAX).collect()
 }
 
 #[cfg(test)]
@@ -64,8 +69,30 @@ mod tests {
         }
         let long = "a".repeat(65);
         for name in [
-            "", ".", "..", "../x", "a/b", "a\\b", "a..b", ".hidden", "-a", "A", "a b", "ä", "a\0", "%2e%2e", "con",
-            "nul.txt", "com1", "lpt9.yaml", "a.", "a\n", long.as_str(), "~", "c:a", "*",
+            "",
+            ".",
+            "..",
+            "../x",
+            "a/b",
+            "a\\b",
+            "a..b",
+            ".hidden",
+            "-a",
+            "A",
+            "a b",
+            "ä",
+            "a\0",
+            "%2e%2e",
+            "con",
+            "nul.txt",
+            "com1",
+            "lpt9.yaml",
+            "a.",
+            "a\n",
+            long.as_str(),
+            "~",
+            "c:a",
+            "*",
         ] {
             assert!(!is_scenario_name(name), "{name:?}");
         }

@@ -66,7 +66,12 @@ pub fn toml<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Box<Locate
             .map(|span| Place::of_offset(text, span.start))
             .unwrap_or_default();
         let written = span.and_then(|span| text.get(span)).filter(|word| is_short(word));
-        Box::new(Located::at(file, text, place, of_message(error.message(), written)))
+        Box::new(Located::at(
+            file,
+            text,
+            place,
+            of_message(error.message(), written),
+        ))
     })
 }
 
@@ -76,15 +81,21 @@ fn yaml_problem(error: &serde_saphyr::Error, written: Option<&str>) -> Problem {
     let root = Path::root();
     match error.without_snippet() {
         E::SerdeUnknownField { field, expected, .. } => unknown("key", field, expected.iter().copied()),
-        E::SerdeUnknownVariant { variant, expected, .. } => unknown("value", variant, expected.iter().copied()),
+        E::SerdeUnknownVariant {
+            variant, expected, ..
+        } => unknown("value", variant, expected.iter().copied()),
         E::SerdeInvalidType {
             unexpected, expected, ..
         }
         | E::SerdeInvalidValue {
             unexpected, expected, ..
         } => Problem::new(root, written.map_or(unexpected.as_str(), |word| word), expected),
-        E::SerdeMissingField { field, .. } => Problem::new(root, format_args!("no {field:?}"), format!("{field:?}")),
-        E::InvalidScalar { ty, .. } => Problem::new(root, written.unwrap_or("something else"), format!("a valid {ty}")),
+        E::SerdeMissingField { field, .. } => {
+            Problem::new(root, format_args!("no {field:?}"), format!("{field:?}"))
+        }
+        E::InvalidScalar { ty, .. } => {
+            Problem::new(root, written.unwrap_or("something else"), format!("a valid {ty}"))
+        }
         E::DuplicateMappingKey { key, .. } => Problem::new(
             root,
             format_args!("{:?} again", key.as_deref().unwrap_or("a key")),
@@ -105,7 +116,10 @@ fn yaml_problem(error: &serde_saphyr::Error, written: Option<&str>) -> Problem {
 fn without_place(message: &str) -> String {
     let first = message.lines().next().unwrap_or_default();
     let first = first.strip_prefix("error: ").unwrap_or(first);
-    match first.find(" at line ").or_else(|| first.find("line ").filter(|at| *at == 0)) {
+    match first
+        .find(" at line ")
+        .or_else(|| first.find("line ").filter(|at| *at == 0))
+    {
         Some(0) => first
             .split_once(": ")
             .map_or(first, |(_, message)| message)
@@ -132,11 +146,17 @@ pub(crate) fn of_message(message: &str, written: Option<&str>) -> Problem {
         return Problem::new(root, format_args!("no {name:?}"), format!("{name:?}"));
     }
     for start in ["invalid type: ", "invalid value: ", "invalid length "] {
-        if let Some((found, wanted)) = message.strip_prefix(start).and_then(|rest| rest.split_once(", expected ")) {
+        if let Some((found, wanted)) = message
+            .strip_prefix(start)
+            .and_then(|rest| rest.split_once(", expected "))
+        {
             return Problem::new(root, written.unwrap_or(found), wanted);
         }
     }
-    if let Some((found, wanted)) = message.strip_prefix("found ").and_then(|rest| rest.split_once(", wanted ")) {
+    if let Some((found, wanted)) = message
+        .strip_prefix("found ")
+        .and_then(|rest| rest.split_once(", wanted "))
+    {
         return Problem::new(root, found, wanted);
     }
     if let Some((found, wanted)) = message.split_once(" is not ") {
@@ -169,13 +189,49 @@ fn word_at(text: &str, place: Place) -> Option<&str> {
     let line = text.lines().nth(place.line.checked_sub(1)?)?;
     let start = line.char_indices().nth(place.column.checked_sub(1)?)?.0;
     let rest = line.get(start..)?;
-    let end = rest
-        .find(|c: char| matches!(c, ',' | '}' | ']' | '#' | '{' | '['))
-        .unwrap_or(rest.len());
+    let end = rest.find([',', '}', ']', '#', '{', '[']).unwrap_or(rest.len());
     let word = rest.get(..end)?.trim_end();
     is_short(word).then_some(word)
 }
 
 fn is_short(word: &str) -> bool {
     !word.is_empty() && word.len() <= 60 && !word.contains('\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+    use murphy_rules::scenario::Scenario;
+    use proptest::prelude::*;
+
+    /// A problem must lie in its text (or just behind it).
+    fn lies_in(text: &str, located: &Located) -> bool {
+        located.line <= text.lines().count() + 1 && located.file == "f"
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_readers_panic_and_each_mistake_has_a_place(
+            text in "[a-z:{}\\[\\]\"'&*|>#=,.0-9 \n\t\u{e9}-]{0,80}",
+        ) {
+            if let Err(located) = yaml::<Scenario>("f", &text) {
+                prop_assert!(lies_in(&text, &located), "{located:?}");
+            }
+            if let Err(located) = toml::<Settings>("f", &text) {
+                prop_assert!(lies_in(&text, &located), "{located:?}");
+            }
+        }
+
+        #[test]
+        fn no_message_makes_the_explanation_panic(message in ".{0,80}", written in proptest::option::of(".{0,9}")) {
+            prop_assert!(!of_message(&message, written.as_deref()).wanted.is_empty());
+        }
+
+        #[test]
+        fn a_place_counts_characters(text in "[a\n\u{e9}]{0,40}", at in 0_usize..80) {
+            let place = Place::of_offset(&text, at);
+            prop_assert!((1..=text.lines().count() + 1).contains(&place.line) && place.column >= 1);
+        }
+    }
 }

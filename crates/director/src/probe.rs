@@ -50,7 +50,10 @@ async fn run(health: Health, post: Arc<dyn Post>, stops: mpsc::WeakSender<Stop>)
         let Some(stops) = stops.upgrade() else { return };
         let stop = Stop::Trip {
             trigger: Trigger::Health,
-            reason: format!("the health URL failed {} times in a row: {error}", health.failures),
+            reason: format!(
+                "the health URL failed {} times in a row: {error}",
+                health.failures
+            ),
             who: "director".to_owned(),
             reply: None,
         };

@@ -21,10 +21,10 @@ pub enum Refusal {
         /// What would be right.
         wanted: &'static str,
     },
-    /// The text is longer than a scenario may be.
-    #[error("the text is {bytes} bytes long; a scenario has at most {max}")]
+    /// The text is longer than a scenario may be, or all scenarios together would be.
+    #[error("that is {bytes} bytes; at most {max} fit")]
     TooLarge {
-        /// Its length.
+        /// The length, of it or of all.
         bytes: usize,
         /// The limit.
         max: usize,
@@ -72,7 +72,9 @@ impl Refusal {
             Self::BadName { .. } => 400,
             Self::TooLarge { .. } => 413,
             Self::Invalid(_) => 422,
-            Self::Tripped { .. } | Self::Locked { .. } | Self::NotRemovable { .. } | Self::TooMany { .. } => 409,
+            Self::Tripped { .. } | Self::Locked { .. } | Self::NotRemovable { .. } | Self::TooMany { .. } => {
+                409
+            }
             Self::Stopping => 503,
         }
     }

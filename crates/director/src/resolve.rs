@@ -33,7 +33,11 @@ pub(crate) fn routes(
     let mut problems = Vec::new();
     if written.len() > ROUTES_MAX {
         let wanted = format!("at most {ROUTES_MAX}");
-        problems.push(Problem::new(base.clone(), format_args!("{} routes", written.len()), wanted));
+        problems.push(Problem::new(
+            base.clone(),
+            format_args!("{} routes", written.len()),
+            wanted,
+        ));
     }
     let mut routes = Vec::new();
     let mut names = HashMap::new();
@@ -47,15 +51,27 @@ pub(crate) fn routes(
         };
         let route = reader.route(one);
         if let Some(earlier) = names.insert(one.name.clone(), nth) {
-            reader.problem("name", format!("{:?} again", one.name), format!("a name that routes[{earlier}] does not have"));
+            reader.problem(
+                "name",
+                format!("{:?} again", one.name),
+                format!("a name that routes[{earlier}] does not have"),
+            );
         }
         let Some(route) = route else { continue };
         if let Some(earlier) = places.insert((route.host.clone(), route.prefix.clone()), nth) {
-            reader.problem("path", format!("{:?} again", one.path), format!("a path (or host) that routes[{earlier}] does not take"));
+            reader.problem(
+                "path",
+                format!("{:?} again", one.path),
+                format!("a path (or host) that routes[{earlier}] does not take"),
+            );
         }
         routes.push(Arc::new(route));
     }
-    if problems.is_empty() { Ok(routes) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(routes)
+    } else {
+        Err(problems)
+    }
 }
 
 /// What is odd about routes and not wrong.
@@ -90,7 +106,8 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn problem(&mut self, key: &str, found: String, wanted: impl Into<String>) {
-        self.problems.push(Problem::new(self.base.key(key), found, wanted));
+        self.problems
+            .push(Problem::new(self.base.key(key), found, wanted));
     }
 
     fn route(&mut self, written: &RouteSettings) -> Option<Route> {
@@ -102,7 +119,8 @@ impl Reader<'_> {
                 format_args!("unknown dialect {:?}", written.dialect),
                 format!("one of {}", dialects.join(", ")),
             );
-            problem.hint = closest(&written.dialect, dialects).map(|meant| format!("did you mean {meant:?}?"));
+            problem.hint =
+                closest(&written.dialect, dialects).map(|meant| format!("did you mean {meant:?}?"));
             self.problems.push(problem);
         }
         let host = self.host(written.host.as_deref());
@@ -144,7 +162,11 @@ impl Reader<'_> {
         let host = host?;
         let parsed = host.parse::<Authority>();
         if !parsed.is_ok_and(|authority| authority.port().is_none() && authority.host().len() == host.len()) {
-            self.problem("host", format!("{host:?}"), "a host name without scheme, port and path");
+            self.problem(
+                "host",
+                format!("{host:?}"),
+                "a host name without scheme, port and path",
+            );
         }
         Some(host.to_ascii_lowercase())
     }
@@ -155,7 +177,9 @@ impl Reader<'_> {
             && !path.contains("//")
             && path.len() <= PREFIX_BYTES_MAX
             && path.split('/').all(|segment| !matches!(segment, "." | ".."))
-            && path.parse::<Uri>().is_ok_and(|uri| uri.path() == path && uri.query().is_none());
+            && path
+                .parse::<Uri>()
+                .is_ok_and(|uri| uri.path() == path && uri.query().is_none());
         if !good {
             self.problem(
                 "path",
@@ -206,7 +230,9 @@ impl Reader<'_> {
             Some(_) => "a URL with a user or password".to_owned(),
             None => format!("{url:?}"),
         };
-        let parts = (!url.contains(['@', '#'])).then(|| url.parse::<Uri>().ok()).flatten();
+        let parts = (!url.contains(['@', '#']))
+            .then(|| url.parse::<Uri>().ok())
+            .flatten();
         let parts = parts.filter(|uri| uri.query().is_none()).map(Uri::into_parts);
         let Some((Some(scheme), Some(authority), path)) =
             parts.map(|parts| (parts.scheme, parts.authority, parts.path_and_query))
@@ -253,7 +279,11 @@ impl Reader<'_> {
                 None
             }
             Err(problem) => {
-                self.problem("ca_file", format!("{}: {}", file.display(), problem.found), wanted);
+                self.problem(
+                    "ca_file",
+                    format!("{}: {}", file.display(), problem.found),
+                    wanted,
+                );
                 None
             }
         }
@@ -262,7 +292,10 @@ impl Reader<'_> {
 
 /// Whether a host of a URL may be this machine at an address that a listener has.
 fn is_same_host(host: &str, listen: IpAddr) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
+    let host = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .trim_end_matches('.');
     let local = |address: IpAddr| address.is_loopback() || address.is_unspecified();
     match host.parse::<IpAddr>().map(|address| address.to_canonical()) {
         Ok(address) => address == listen || (local(address) && local(listen)),

@@ -5,7 +5,14 @@ use serde_json::Value;
 use crate::settings::Settings;
 
 /// Sections and keys that do not change while the process runs.
-const FIXED: [&str; 6] = ["proxy", "control", "log", "events", "metrics", "kill_switch.state_file"];
+const FIXED: [&str; 6] = [
+    "proxy",
+    "control",
+    "log",
+    "events",
+    "metrics",
+    "kill_switch.state_file",
+];
 
 /// Keys below those that do.
 const LIVE: [&str; 3] = ["proxy.mark", "proxy.max_body_inspect", "proxy.max_active_faults"];
@@ -24,7 +31,11 @@ fn compare(path: &str, running: &Value, wanted: &Value, found: &mut Vec<String>)
     }
     if let (Value::Object(running), Value::Object(wanted)) = (running, wanted) {
         for (key, value) in running {
-            let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            let below = if path.is_empty() {
+                key.clone()
+            } else {
+                format!("{path}.{key}")
+            };
             compare(&below, value, wanted.get(key).unwrap_or(&Value::Null), found);
         }
         return;
@@ -34,7 +45,9 @@ fn compare(path: &str, running: &Value, wanted: &Value, found: &mut Vec<String>)
             .any(|key| path == *key || path.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
     };
     if is_in(&FIXED) && !is_in(&LIVE) {
-        found.push(format!("{path} changed from {running} to {wanted}: restart to apply it"));
+        found.push(format!(
+            "{path} changed from {running} to {wanted}: restart to apply it"
+        ));
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct Shared {
     /// A file with the control API's token (else the variable MURPHY_TOKEN)
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// How data is printed
+    /// How data is printed: json is one document (tail: one a line)
     #[arg(short, long, global = true, value_enum, default_value_t)]
     output: Format,
     /// The same as --output json
@@ -54,12 +54,9 @@ pub(crate) struct Shared {
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 enum Color {
-    /// On a terminal.
     #[default]
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
 
@@ -81,13 +78,13 @@ impl Shared {
     }
 }
 
-/// Makes the enum of verbs, and hands each its arguments.
+/// Makes the enum of verbs, and hands each its arguments. What a verb is for stands at its arguments.
 macro_rules! verbs {
-    ($($(#[$doc:meta])* $name:ident => $module:ident),* $(,)?) => {
+    ($($name:ident => $module:ident),* $(,)?) => {
         /// A verb and its arguments.
         #[derive(Debug, Subcommand)]
         pub(crate) enum Command {
-            $($(#[$doc])* $name($module::Arguments)),*
+            $($name($module::Arguments)),*
         }
 
         impl Command {
@@ -102,41 +99,23 @@ macro_rules! verbs {
 }
 
 verbs! {
-    /// Start the daemon: the proxy and its control API
     Serve => serve,
-    /// Validate configuration and scenarios
     Check => check,
-    /// Show what the daemon is doing
     Status => status,
-    /// List the scenarios, or show one
     Scenarios => scenarios,
-    /// Switch a scenario on
     On => on,
-    /// Switch a scenario off, or all
     Off => off,
-    /// Trip the kill switch: stop all injection at once
     Kill => kill,
-    /// Re-arm the kill switch
     Rearm => rearm,
-    /// Lock the kill switch: let nobody activate anything
     Lock => lock,
-    /// Unlock the kill switch
     Unlock => unlock,
-    /// Follow the calls live
     Tail => tail,
-    /// Make the daemon read its configuration and scenarios again
     Reload => reload,
-    /// The catalogue of fault kinds
     Faults => faults,
-    /// Print a JSON Schema, for editors
     Schema => schema,
-    /// Write a first configuration and a first scenario
     Init => init,
-    /// A tour with real traffic, in under 20 seconds
     Demo => demo,
-    /// Print a completion script for a shell
     Completions => completions,
-    /// Show the version
     Version => version,
 }
 
@@ -164,7 +143,8 @@ mod tests {
         ] {
             assert!(help.contains(code), "{code}");
         }
-        for verb in cli.get_subcommands_mut() {
+        // clap adds `help` by itself.
+        for verb in cli.get_subcommands_mut().filter(|verb| verb.get_name() != "help") {
             let name = format!("murphy {}", verb.get_name());
             let help = verb.render_long_help().to_string();
             let example = help.split("Examples:").nth(1);

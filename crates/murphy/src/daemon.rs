@@ -18,7 +18,9 @@ use crate::wiring::{self, Running, ServeOptions, in_words};
 /// Why it cannot run.
 pub(crate) fn run(options: ServeOptions) -> Result<ExitCode, Failure> {
     // Read for the log alone; `start` reads everything once more, with the simulator's address.
-    let settings = murphy_director::load(&options.sources(None)).map_err(|problems| Failure::no(in_words(&problems)))?.settings;
+    let settings = murphy_director::load(&options.sources(None))
+        .map_err(|problems| Failure::no(in_words(&problems)))?
+        .settings;
     logging::start(settings.log.format, &settings.log.level).map_err(Failure::usage)?;
     let running = wiring::start(options).map_err(Failure::failed)?;
     announce(&running).map_err(Failure::failed)?;
@@ -107,12 +109,18 @@ async fn drain(running: &Running) {
     tokio::time::sleep(proxy.drain_delay.0).await;
     let cut = running.listening.drain(proxy.drain_timeout.0).await;
     if cut > 0 {
-        tracing::warn!(connections = cut, "the drain deadline passed: connections were cut");
+        tracing::warn!(
+            connections = cut,
+            "the drain deadline passed: connections were cut"
+        );
     }
 }
 
 async fn reload(director: &Handle) {
-    tell_systemd(&[NotifyState::Reloading, NotifyState::MonotonicUsec(monotonic_usec())]);
+    tell_systemd(&[
+        NotifyState::Reloading,
+        NotifyState::MonotonicUsec(monotonic_usec()),
+    ]);
     match director.reload().await {
         Ok(report) => tracing::info!(?report, "reload asked for by SIGHUP"),
         Err(refusal) => tracing::warn!(%refusal, "reload failed"),

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
                 output::say(&format!(
                     "{}: {}",
                     output::styled(output::BAD, "error"),
-                    failure.words
+                    output::printable_lines(&failure.words)
                 ));
             }
             failure.exit.into()

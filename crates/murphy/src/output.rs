@@ -20,13 +20,11 @@ pub(crate) const DIM: Style = Style::new().dimmed();
 /// Headings.
 pub(crate) const HEAD: Style = Style::new().bold();
 
-/// How data is printed.
+/// How data is printed: as text for people, or as one JSON document for programs (`tail`: one a line).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Format {
-    /// For people.
     #[default]
     Text,
-    /// For programs: one JSON document (`tail`: one a line).
     Json,
 }
 
@@ -95,6 +93,14 @@ pub(crate) fn styled(style: Style, text: impl std::fmt::Display) -> String {
 /// change the direction of text are escaped.
 pub(crate) fn printable(text: &str) -> String {
     escape(text, |c| c.escape_unicode().to_string())
+}
+
+/// As [`printable`], for a text of several lines, which stay lines.
+pub(crate) fn printable_lines(text: &str) -> String {
+    escape(text, |c| match c {
+        '\n' | '\t' => c.to_string(),
+        _ => c.escape_unicode().to_string(),
+    })
 }
 
 /// `c` as an escape of JSON; none of the characters concerned lies outside the basic plane.

@@ -35,5 +35,7 @@ where
     F: Future<Output = ()>,
 {
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name(name.to_owned()).spawn(move || runtime.block_on(async { make().await }))
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || runtime.block_on(async { make().await }))
 }

@@ -67,14 +67,28 @@ impl ServeOptions {
             ("log.format", "--log-format", self.log_format.map(format)),
             ("log.level", "--log-level", self.log_level.clone()),
         ];
-        let given = flags.into_iter().filter_map(|(key, from, value)| Some((key, from, value?)));
-        given.map(|(key, from, value)| Override { key: key.to_owned(), value, from: from.to_owned() }).collect()
+        let given = flags
+            .into_iter()
+            .filter_map(|(key, from, value)| Some((key, from, value?)));
+        given
+            .map(|(key, from, value)| Override {
+                key: key.to_owned(),
+                value,
+                from: from.to_owned(),
+            })
+            .collect()
     }
 
     /// All the layers. `sim` is where the simulator listens.
     pub(crate) fn sources(&self, sim: Option<SocketAddr>) -> Sources {
-        let env = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Sources { config_file: self.config.clone(), env: env.collect(), overrides: self.overrides(), sim }
+        let env = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Sources {
+            config_file: self.config.clone(),
+            env: env.collect(),
+            overrides: self.overrides(),
+            sim,
+        }
     }
 }
 
@@ -163,7 +177,10 @@ pub(crate) fn start(options: ServeOptions) -> Result<Running, String> {
 
     let alarm = director.clone();
     let proxy = Arc::new(Proxy {
-        gate: Gate { live: director.live(), timer: Timer::fine() },
+        gate: Gate {
+            live: director.live(),
+            timer: Timer::fine(),
+        },
         observer: Arc::clone(&observer),
         gatekeeper: Gatekeeper::new(settings.proxy.allowed_hosts.iter().cloned()),
         salt: salt(),
@@ -172,10 +189,16 @@ pub(crate) fn start(options: ServeOptions) -> Result<Running, String> {
         memory: Memory::default(),
         alarm: Box::new(move |what| alarm.trip_soon(Trigger::Internal, what, "murphy")),
     });
-    spawn_workers(&settings, &proxy, &listening, &sockets.proxy, roots).map_err(|error| format!("no worker: {error}"))?;
+    spawn_workers(&settings, &proxy, &listening, &sockets.proxy, roots)
+        .map_err(|error| format!("no worker: {error}"))?;
 
     let readiness = Arc::new(Readiness::default());
-    let state = ControlState::new(director.clone(), Arc::clone(&observer), guard, Arc::clone(&readiness));
+    let state = ControlState::new(
+        director.clone(),
+        Arc::clone(&observer),
+        guard,
+        Arc::clone(&readiness),
+    );
     let (control_end, ended) = oneshot::channel::<()>();
     let control = tokio::net::TcpListener::from_std(sockets.control).map_err(|error| error.to_string())?;
     let control_task = tokio::spawn(async move {
@@ -252,7 +275,11 @@ fn listen_options(settings: &Settings) -> Result<ListenOptions, String> {
 
 fn observer(settings: &Settings, routes: &[Arc<murphy_core::route::Route>]) -> Result<Arc<Observer>, String> {
     let events = &settings.events;
-    let jsonl = events.file.clone().map(|path| JsonlOptions { path, bytes_max: events.max_size.0, files_max: events.max_files });
+    let jsonl = events.file.clone().map(|path| JsonlOptions {
+        path,
+        bytes_max: events.max_size.0,
+        files_max: events.max_files,
+    });
     Observer::new(ObserverOptions {
         routes: routes.iter().map(|route| Arc::clone(&route.name)).collect(),
         ring_exchanges_max: events.ring,
@@ -266,7 +293,12 @@ fn observer(settings: &Settings, routes: &[Arc<murphy_core::route::Route>]) -> R
 
 fn guard(settings: &Settings) -> Result<Guard, String> {
     let control = &settings.control;
-    let token = control.token_file.as_deref().map(Token::read).transpose().map_err(|error| error.to_string())?;
+    let token = control
+        .token_file
+        .as_deref()
+        .map(Token::read)
+        .transpose()
+        .map_err(|error| error.to_string())?;
     Guard::new(control.listen, token, &control.allowed_hosts).map_err(|error| error.to_string())
 }
 
@@ -292,12 +324,19 @@ struct Addresses {
 impl Addresses {
     fn of(sockets: &Sockets, tls: bool) -> Result<Self, String> {
         let address = |socket: &std::net::TcpListener| socket.local_addr().map_err(|error| error.to_string());
-        Ok(Self { proxy: address(&sockets.proxy)?, control: address(&sockets.control)?, tls })
+        Ok(Self {
+            proxy: address(&sockets.proxy)?,
+            control: address(&sockets.control)?,
+            tls,
+        })
     }
 
     fn view(&self) -> ListenersView {
         let scheme = if self.tls { "https" } else { "http" };
-        ListenersView { proxy: format!("{scheme}://{}", self.proxy), control: format!("http://{}", self.control) }
+        ListenersView {
+            proxy: format!("{scheme}://{}", self.proxy),
+            control: format!("http://{}", self.control),
+        }
     }
 }
 
@@ -315,7 +354,11 @@ impl SimThread {
             let sim = Sim::start(SocketAddr::from(([127, 0, 0, 1], 0)));
             let running = sim.is_ok();
             // The receiver waits for exactly this.
-            let _told = tell.send(sim.as_ref().map(Sim::addr).map_err(|error| std::io::Error::new(error.kind(), error.to_string())));
+            let _told = tell.send(
+                sim.as_ref()
+                    .map(Sim::addr)
+                    .map_err(|error| std::io::Error::new(error.kind(), error.to_string())),
+            );
             if running {
                 let _ended = ended.await;
             }

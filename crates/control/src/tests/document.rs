@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// What it is, header fields, body.
+type Sample<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+
 /// An operation of the document.
 struct Documented {
     method: String,
@@ -59,7 +62,7 @@ fn check(documented: &Documented, answer: &Answer, what: &str) {
 async fn every_documented_operation_answers_as_documented_to_good_and_to_bad_requests() {
     let server = Server::start(None).await;
     server.readiness.set_listening();
-    let requests: [(&str, &[(&str, &str)], &str); 9] = [
+    let requests: [Sample<'_>; 9] = [
         ("no body", &[], ""),
         ("an object", &[("content-type", "application/json")], "{}"),
         ("no object", &[("content-type", "application/json")], "7"),
@@ -102,9 +105,9 @@ async fn every_documented_operation_answers_as_documented_to_good_and_to_bad_req
                         .raw(&documented.method, &format!("{path}{query}"), headers, body)
                         .await;
                     check(&documented, &answer, &format!("{name}, {what}, {query}"));
-                    // Operations without a name need not be asked again for each name.
                 }
             }
+            // Operations without a name need not be asked again for each name.
             if path == documented.path {
                 break;
             }

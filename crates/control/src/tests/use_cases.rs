@@ -1,5 +1,7 @@
 //! What people and programs do with the server.
 
+use murphy_observe::exchange_log::SUBSCRIBER_LAG_MAX;
+
 use super::*;
 
 #[tokio::test]
@@ -202,6 +204,18 @@ async fn next(stream: &mut crate::client::ExchangeStream) -> Option<u64> {
         Some(Streamed::Exchange(exchange)) => Some(exchange.id),
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn a_reader_that_is_too_slow_is_told_how_much_it_missed() {
+    let server = Server::start(None).await;
+    let mut stream = server.client().stream(&ExchangeFilter::default()).await.unwrap();
+    // Nothing else runs on this thread meanwhile: the stream cannot keep up.
+    for _ in 0..SUBSCRIBER_LAG_MAX + 7 {
+        happen(&server.observer, false);
+    }
+    assert_eq!(stream.next().await.unwrap(), Some(Streamed::Missed(7)));
+    assert_eq!(next(&mut stream).await, Some(8), "what was not missed follows");
 }
 
 #[tokio::test]

@@ -37,7 +37,9 @@ fn webhook(notice: &Notice) -> Option<Value> {
     Some(match notice {
         Notice::Tripped(trip) => json!({ "event": "kill_switch_tripped", "at": trip.at, "trip": trip }),
         Notice::StillTripped(_) => return None,
-        Notice::Rearmed(change) => json!({ "event": "kill_switch_rearmed", "at": change.at, "change": change }),
+        Notice::Rearmed(change) => {
+            json!({ "event": "kill_switch_rearmed", "at": change.at, "change": change })
+        }
         Notice::Trouble { what, at } => json!({ "event": "kill_switch_trouble", "at": at, "what": what }),
     })
 }
@@ -53,11 +55,17 @@ fn slack(notice: &Notice) -> Option<Value> {
         ),
         Notice::StillTripped(_) => return None,
         Notice::Rearmed(change) => {
-            format!(":white_check_mark: Murphy's kill switch was re-armed by {}. {}", change.who, change.reason)
+            format!(
+                ":white_check_mark: Murphy's kill switch was re-armed by {}. {}",
+                change.who, change.reason
+            )
         }
         Notice::Trouble { what, .. } => format!(":warning: Murphy: {what}"),
     };
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let text = text
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
     Some(json!({ "text": text }))
 }
 
@@ -88,15 +96,24 @@ fn alertmanager(notice: &Notice) -> Value {
     const SUMMARY: &str = "Murphy's kill switch is tripped";
     match notice {
         Notice::Tripped(trip) | Notice::StillTripped(trip) => {
-            let description = format!("{}: {}. Halted: {}", trip.trigger.name(), trip.reason, halted(trip));
+            let description = format!(
+                "{}: {}. Halted: {}",
+                trip.trigger.name(),
+                trip.reason,
+                halted(trip)
+            );
             alert(TRIPPED, SUMMARY, &description, Some(&trip.at), None)
         }
         Notice::Rearmed(change) => {
             let description = format!("re-armed by {}", change.who);
             alert(TRIPPED, SUMMARY, &description, None, Some(&change.at))
         }
-        Notice::Trouble { what, at } => {
-            alert("MurphyKillSwitchTrouble", "Murphy's kill switch cannot be kept", what, Some(at), None)
-        }
+        Notice::Trouble { what, at } => alert(
+            "MurphyKillSwitchTrouble",
+            "Murphy's kill switch cannot be kept",
+            what,
+            Some(at),
+            None,
+        ),
     }
 }

@@ -1,3 +1,5 @@
+//! Retries, bounds and reminders, in paused time.
+
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
@@ -25,12 +27,19 @@ impl Fake {
 
     /// Seconds at which requests came.
     fn times(&self) -> Vec<u64> {
-        self.got.lock().unwrap().iter().map(|(at, _)| at.as_secs()).collect()
+        self.got
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(at, _)| at.as_secs())
+            .collect()
     }
 
     fn bodies(&self) -> Vec<Value> {
         let got = self.got.lock().unwrap();
-        got.iter().map(|(_, request)| serde_json::from_slice(&request.body).unwrap()).collect()
+        got.iter()
+            .map(|(_, request)| serde_json::from_slice(&request.body).unwrap())
+            .collect()
     }
 }
 
@@ -101,7 +110,14 @@ async fn tries_and_waiting_notices_are_bounded() {
     tokio::time::sleep(Duration::from_secs(24 * 3_600)).await;
     let most = NOTICES_WAITING_MAX * TRIES_MAX as usize;
     assert_eq!(fake.times().len(), most);
-    assert_eq!(fake.bodies()[0]["text"].as_str().unwrap().matches("&lt;failed&gt;").count(), 1);
+    assert_eq!(
+        fake.bodies()[0]["text"]
+            .as_str()
+            .unwrap()
+            .matches("&lt;failed&gt;")
+            .count(),
+        1
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::Director;
 use crate::activation::{Activation, length};
-use crate::library::{self, SCENARIOS_MAX, Source};
+use crate::library::{self, SCENARIOS_MAX, Source, TEXT_BYTES_MAX};
+use crate::parse::FILE_BYTES_MAX;
 use crate::refusal::Refusal;
 use crate::settings::StartActive;
 use crate::view::{ActivateRequest, Activated, Deactivated, Put, SwitchState};
@@ -28,7 +29,10 @@ impl Director {
         self.publish();
         let activation = self.activations.of(name).ok_or(Refusal::Stopping)?.view();
         tracing::info!(
-            scenario = name, who, seed = activation.seed, until = activation.until.as_deref().unwrap_or("forever"),
+            scenario = name,
+            who,
+            seed = activation.seed,
+            until = activation.until.as_deref().unwrap_or("forever"),
             "a scenario is on"
         );
         Ok(Activated {
@@ -45,16 +49,31 @@ impl Director {
         match self.switch.state() {
             SwitchState::Armed => Ok(()),
             SwitchState::Tripped => Err(Refusal::Tripped {
-                reason: self.switch.trip.as_ref().map(|trip| trip.reason.clone()).unwrap_or_default(),
+                reason: self
+                    .switch
+                    .trip
+                    .as_ref()
+                    .map(|trip| trip.reason.clone())
+                    .unwrap_or_default(),
             }),
             SwitchState::Locked => Err(Refusal::Locked {
-                who: self.switch.lock.as_ref().map(|lock| lock.who.clone()).unwrap_or_default(),
+                who: self
+                    .switch
+                    .lock
+                    .as_ref()
+                    .map(|lock| lock.who.clone())
+                    .unwrap_or_default(),
             }),
         }
     }
 
     /// Switches a scenario on without publishing it; what to expect of it.
-    fn switch_on(&mut self, name: &str, request: &ActivateRequest, who: &str) -> Result<Vec<String>, Refusal> {
+    fn switch_on(
+        &mut self,
+        name: &str,
+        request: &ActivateRequest,
+        who: &str,
+    ) -> Result<Vec<String>, Refusal> {
         let known = self.set.library.keys().map(String::as_str);
         let entry = self
             .set
@@ -63,7 +82,11 @@ impl Director {
             .ok_or_else(|| names::unknown(name, known))?;
         let settings = &self.set.loaded.settings;
         let warning = forecast::warning(entry, &self.set.loaded.routes, &settings.kill_switch);
-        let seed = request.seed.or(entry.compiled.seed).or(settings.seed).unwrap_or_else(draw_seed);
+        let seed = request
+            .seed
+            .or(entry.compiled.seed)
+            .or(settings.seed)
+            .unwrap_or_else(draw_seed);
         let lasts = length(request.for_, settings.scenarios.max_active.0);
         let since = self.now();
         let shown = (
@@ -140,24 +163,15 @@ impl Director {
         }
     }
 
-    pub(super) async fn put_scenario(&mut self, name: String, text: String, who: &str) -> Result<Put, Refusal> {
-        if !names::is_scenario_name(&name) {
-            return Err(Refusal::BadName {
-                name,
-                wanted: names::WANTED,
-            });
-        }
-        if !library::fits(&text) {
-            return Err(Refusal::TooLarge {
-                bytes: text.len(),
-                max: crate::parse::FILE_BYTES_MAX,
-            });
-        }
+    pub(super) async fn put_scenario(
+        &mut self,
+        name: String,
+        text: String,
+        who: &str,
+    ) -> Result<Put, Refusal> {
+        self.may_put(&name, &text)?;
         let before = self.set.library.get(&name);
         let created = before.is_none();
-        if created && self.set.library.len() >= SCENARIOS_MAX {
-            return Err(Refusal::TooMany { max: SCENARIOS_MAX });
-        }
         let dir = self.set.loaded.settings.scenarios.dir.clone();
         let file = before
             .and_then(|entry| entry.source.file.clone())
@@ -184,7 +198,9 @@ impl Director {
         match written {
             Ok(()) => drop(self.memory.remove(&name)),
             Err(error) => {
-                warnings.push(format!("kept in memory only, until a restart: its file cannot be written: {error}"));
+                warnings.push(format!(
+                    "kept in memory only, until a restart: its file cannot be written: {error}"
+                ));
                 self.memory.insert(name.clone(), Arc::clone(&entry.source.text));
             }
         }
@@ -200,6 +216,35 @@ impl Director {
             generation: self.generation,
             warnings,
         })
+    }
+
+    /// Whether a scenario of that name and length may be put.
+    fn may_put(&self, name: &str, text: &str) -> Result<(), Refusal> {
+        if !names::is_scenario_name(name) {
+            return Err(Refusal::BadName {
+                name: names::cut(name),
+                wanted: names::WANTED,
+            });
+        }
+        if text.len() > FILE_BYTES_MAX {
+            return Err(Refusal::TooLarge {
+                bytes: text.len(),
+                max: FILE_BYTES_MAX,
+            });
+        }
+        let library = &self.set.library;
+        if !library.contains_key(name) && library.len() >= SCENARIOS_MAX {
+            return Err(Refusal::TooMany { max: SCENARIOS_MAX });
+        }
+        let others = library.values().filter(|entry| entry.source.name != name);
+        let bytes = others.map(|entry| entry.source.text.len()).sum::<usize>() + text.len();
+        if bytes > TEXT_BYTES_MAX {
+            return Err(Refusal::TooLarge {
+                bytes,
+                max: TEXT_BYTES_MAX,
+            });
+        }
+        Ok(())
     }
 
     pub(super) async fn delete_scenario(&mut self, name: &str, who: &str) -> Result<Deactivated, Refusal> {

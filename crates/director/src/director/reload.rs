@@ -31,12 +31,13 @@ impl Director {
     }
 
     async fn read_again(&mut self, before: Option<Seen>) -> ReloadResult {
+        self.follow_files();
         let sources = self.startup.sources.clone();
         let memory = self.memory.clone();
         let gathered = self
             .beside(move || gather(&sources, &memory, before.as_ref()))
             .await;
-        let result = match gathered {
+        match gathered {
             None | Some(Gathered::Same) => ReloadResult::Unchanged,
             Some(Gathered::New { seen, set }) => {
                 self.seen = seen;
@@ -46,9 +47,7 @@ impl Director {
                     Err(problems) => self.refuse(problems),
                 }
             }
-        };
-        self.follow_files();
-        result
+        }
     }
 
     fn refuse(&mut self, problems: Vec<Located>) -> ReloadResult {
@@ -67,9 +66,18 @@ impl Director {
                 tracing::info!("what is on disk is again what runs");
             }
             self.show();
-            return if was_refused { ReloadResult::Applied } else { ReloadResult::Unchanged };
+            return if was_refused {
+                ReloadResult::Applied
+            } else {
+                ReloadResult::Unchanged
+            };
         }
         let before = std::mem::replace(&mut self.set, set);
+        if before.loaded.settings.scenarios != self.set.loaded.settings.scenarios {
+            // Another folder: what changes there before it is watched must not be missed.
+            self.follow_files();
+            self.inbox.files.notify_one();
+        }
         let library = &self.set.library;
         let vanished = self
             .activations
@@ -121,7 +129,13 @@ impl Director {
             self.probe = switch.health.map(start);
         }
         let metrics = self.startup.observer.metrics();
-        let routes: Vec<Name> = self.set.loaded.routes.iter().map(|route| route.name.clone()).collect();
+        let routes: Vec<Name> = self
+            .set
+            .loaded
+            .routes
+            .iter()
+            .map(|route| route.name.clone())
+            .collect();
         metrics.set_routes(&routes);
         metrics.kill_switch(self.switch.trip.is_some());
         self.name_rules();
@@ -132,7 +146,13 @@ impl Director {
         let routes = &self.set.loaded.routes;
         let entries = self.set.library.values();
         let rules: Vec<RuleSeries> = entries
-            .flat_map(|entry| entry.compiled.rules.iter().map(move |rule| (&entry.compiled.name, rule)))
+            .flat_map(|entry| {
+                entry
+                    .compiled
+                    .rules
+                    .iter()
+                    .map(move |rule| (&entry.compiled.name, rule))
+            })
             .map(|(scenario, rule)| RuleSeries {
                 scenario: scenario.clone(),
                 rule: rule.name.clone(),
@@ -149,7 +169,10 @@ impl Director {
 
     pub(super) fn count_reload(&self, succeeded: bool) {
         let at = self.startup.clock.now();
-        self.startup.observer.metrics().reload(succeeded, self.generation, at);
+        self.startup
+            .observer
+            .metrics()
+            .reload(succeeded, self.generation, at);
     }
 
     fn report(&self, result: ReloadResult) -> ReloadReport {

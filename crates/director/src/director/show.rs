@@ -20,7 +20,13 @@ impl Director {
         self.count_activations();
         let shown = Shown {
             status: Arc::new(self.status_view()),
-            scenarios: Arc::new(self.set.library.values().map(|entry| self.scenario_view(entry)).collect()),
+            scenarios: Arc::new(
+                self.set
+                    .library
+                    .values()
+                    .map(|entry| self.scenario_view(entry))
+                    .collect(),
+            ),
             routes: Arc::new(self.route_views()),
         };
         self.shown.send_replace(shown);
@@ -44,7 +50,11 @@ impl Director {
             draining: self.draining,
             routes: loaded.routes.len(),
             scenarios: self.set.library.len(),
-            active: self.activations.iter().map(|activation| activation.view()).collect(),
+            active: self
+                .activations
+                .iter()
+                .map(|activation| activation.view())
+                .collect(),
             kill_switch: self.switch_view(),
             reload: ReloadStatus {
                 ok: self.loading.problems.is_empty(),
@@ -84,7 +94,10 @@ impl Director {
             description: entry.compiled.description.clone(),
             catalog: entry.catalog.clone(),
             rules: rules.collect(),
-            active: self.activations.of(&entry.source.name).map(|activation| activation.view()),
+            active: self
+                .activations
+                .of(&entry.source.name)
+                .map(|activation| activation.view()),
             stored: entry.stored(),
             file: entry.source.file.as_deref().map(file_text),
             hash: format!("{:016x}", identity(&[entry.source.text.as_bytes()])),
@@ -98,7 +111,9 @@ impl Director {
     fn route_views(&self) -> Vec<RouteView> {
         self.live.peek(|snapshot| {
             let entries = snapshot.routes.iter();
-            entries.map(|entry| route_view(&entry.route, entry.rules.len())).collect()
+            entries
+                .map(|entry| route_view(&entry.route, entry.rules.len()))
+                .collect()
         })
     }
 }
@@ -108,8 +123,15 @@ fn route_view(route: &Route, rules: usize) -> RouteView {
     RouteView {
         name: route.name.to_string(),
         host: route.host.clone(),
-        path: if route.prefix.is_empty() { "/".to_owned() } else { route.prefix.clone() },
-        upstream: format!("{}://{}{}", upstream.scheme, upstream.authority, upstream.base_path),
+        path: if route.prefix.is_empty() {
+            "/".to_owned()
+        } else {
+            route.prefix.clone()
+        },
+        upstream: format!(
+            "{}://{}{}",
+            upstream.scheme, upstream.authority, upstream.base_path
+        ),
         dialect: route.dialect.to_string(),
         protected: route.protected,
         insecure: upstream.insecure,

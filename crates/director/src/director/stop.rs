@@ -55,7 +55,13 @@ impl Director {
             murphy_observe::Reason::SlowRate => Trigger::SlowRate,
         };
         let measured = MeasuredView::from(&verdict);
-        self.trip(trigger, verdict.to_string(), "director".to_owned(), Some(measured)).await;
+        self.trip(
+            trigger,
+            verdict.to_string(),
+            "director".to_owned(),
+            Some(measured),
+        )
+        .await;
     }
 
     /// Trips if scenarios are active, calls are in flight, none makes progress and no injected wait explains it.
@@ -72,7 +78,8 @@ impl Director {
             liveness.in_flight,
             stuck.as_secs_f64()
         );
-        self.trip(Trigger::Unresponsive, reason, "director".to_owned(), None).await;
+        self.trip(Trigger::Unresponsive, reason, "director".to_owned(), None)
+            .await;
     }
 
     async fn trip(&mut self, trigger: Trigger, reason: String, who: String, measured: Option<MeasuredView>) {
@@ -152,7 +159,12 @@ impl Director {
     }
 
     pub(super) fn rearm_after(&self) -> Option<Duration> {
-        self.set.loaded.settings.kill_switch.rearm_after.map(|span| span.0)
+        self.set
+            .loaded
+            .settings
+            .kill_switch
+            .rearm_after
+            .map(|span| span.0)
     }
 
     /// A change towards armed.
@@ -186,7 +198,10 @@ impl Director {
             Ok(Ok(Ok(()))) => None,
             Ok(Ok(Err(error))) => Some(error.to_string()),
             Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some(format!("the disk did not answer within {}s", LATCH_TIMEOUT.as_secs())),
+            Err(_) => Some(format!(
+                "the disk did not answer within {}s",
+                LATCH_TIMEOUT.as_secs()
+            )),
         };
         let before = self.trouble.take();
         let Some(error) = error else {
@@ -196,7 +211,8 @@ impl Director {
             return;
         };
         let file = self.startup.settings.kill_switch.state_file.display();
-        let what = format!("the state file {file} cannot be written, so a restart would forget this: {error}");
+        let what =
+            format!("the state file {file} cannot be written, so a restart would forget this: {error}");
         tracing::error!("{what}");
         self.alerts.tell(&Notice::Trouble {
             what: what.clone(),

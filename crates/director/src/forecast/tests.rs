@@ -1,3 +1,5 @@
+//! What is bound to trip the switch, and what is not.
+
 use std::path::Path;
 
 use super::*;
@@ -33,7 +35,12 @@ fn only_what_is_bound_to_trip_is_warned_of() {
         ("{}", "{ route: sim }", "{ error: rate_limited }", true),
         ("{ probability: 0.6 }", "{}", "{ abort: rst }", true),
         ("{}", "{}", "{ hang: {} }", true),
-        ("{}", "{}", "{ truncate: { after: inside_json, framing: clean } }", true),
+        (
+            "{}",
+            "{}",
+            "{ truncate: { after: inside_json, framing: clean } }",
+            true,
+        ),
         // Half is not more than half.
         ("{ probability: 0.5 }", "{}", "{ status: 503 }", false),
         ("{ every: 2 }", "{}", "{ status: 503 }", false),
@@ -46,7 +53,11 @@ fn only_what_is_bound_to_trip_is_warned_of() {
         ("{}", "{}", "{ error: not_found }", false),
     ];
     for (often, when, fault, expected) in cases {
-        assert_eq!(warns(&rule(often, when, fault), &switch), expected, "{often} {when} {fault}");
+        assert_eq!(
+            warns(&rule(often, when, fault), &switch),
+            expected,
+            "{often} {when} {fault}"
+        );
     }
 }
 
@@ -67,7 +78,9 @@ fn rules_add_up_limits_cap_and_the_basis_decides() {
         unit: Unit::Operation,
         ..switch.clone()
     };
-    assert!(warns(&all, &operation) && !warns(&rule("{ probability: 0.9 }", "{}", "{ status: 503 }"), &operation));
+    assert!(
+        warns(&all, &operation) && !warns(&rule("{ probability: 0.9 }", "{}", "{ status: 503 }"), &operation)
+    );
     let never = KillSwitchSettings {
         error_rate: Share(1.0),
         ..switch

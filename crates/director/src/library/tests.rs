@@ -1,3 +1,5 @@
+//! Reading scenarios: places of mistakes, links, bombs.
+
 use std::fmt::Write as _;
 
 use super::*;
@@ -20,21 +22,61 @@ fn entry_in(dir: &FilePath, text: &str) -> Result<Entry, Vec<String>> {
 #[test]
 fn mistakes_have_file_line_column_value_and_suggestion() {
     let cases = [
-        ("rules:\n  - name: a\n    fault: { dealy: 2s }\n", "scenarios/x.yaml:3:14: found unknown value \"dealy\"", "did you mean \"delay\"?"),
-        ("rules:\n  - name: a\n    falt: { delay: 2s }\n", "scenarios/x.yaml:3:5: found unknown key \"falt\"", "did you mean \"fault\"?"),
-        ("rulez: []\n", "scenarios/x.yaml:1:1: found unknown key \"rulez\"", "did you mean \"rules\"?"),
-        ("description: x\n", "scenarios/x.yaml:1:1: found no \"rules\", wanted \"rules\"", ""),
-        ("rules:\n  - name: a\n    often: { every: -3 }\n    fault: { delay: 2s }\n", "scenarios/x.yaml:3:21: ", "-3"),
-        ("rules:\n  - name: a\n    often: { probability: 1.5 }\n    fault: { delay: 2s }\n", "scenarios/x.yaml:3:27: found 1.5, wanted a share", ""),
-        ("rules:\n  - name: a\n    fault: { delay: 2 stones }\n", "scenarios/x.yaml:3:21: ", "2 stones"),
-        ("rules:\n  - name: a\n    name: b\n", "scenarios/x.yaml:3:5: ", "name"),
+        (
+            "rules:\n  - name: a\n    fault: { dealy: 2s }\n",
+            "scenarios/x.yaml:3:14: found unknown value \"dealy\"",
+            "did you mean \"delay\"?",
+        ),
+        (
+            "rules:\n  - name: a\n    falt: { delay: 2s }\n",
+            "scenarios/x.yaml:3:5: found unknown key \"falt\"",
+            "did you mean \"fault\"?",
+        ),
+        (
+            "rulez: []\n",
+            "scenarios/x.yaml:1:1: found unknown key \"rulez\"",
+            "did you mean \"rules\"?",
+        ),
+        (
+            "description: x\n",
+            "scenarios/x.yaml:1:1: found no \"rules\", wanted \"rules\"",
+            "",
+        ),
+        (
+            "rules:\n  - name: a\n    often: { every: -3 }\n    fault: { delay: 2s }\n",
+            "scenarios/x.yaml:3:21: ",
+            "-3",
+        ),
+        (
+            "rules:\n  - name: a\n    often: { probability: 1.5 }\n    fault: { delay: 2s }\n",
+            "scenarios/x.yaml:3:27: found 1.5, wanted a share",
+            "",
+        ),
+        (
+            "rules:\n  - name: a\n    fault: { delay: 2 stones }\n",
+            "scenarios/x.yaml:3:21: ",
+            "2 stones",
+        ),
+        (
+            "rules:\n  - name: a\n    name: b\n",
+            "scenarios/x.yaml:3:5: ",
+            "name",
+        ),
         ("rules: [\n", "scenarios/x.yaml:1:8: found unclosed bracket", ""),
         ("", "scenarios/x.yaml:", ""),
-        ("rules:\n  - name: A\n    fault: { delay: 2s }\n", "scenarios/x.yaml:2:11: rules[0].name: found \"A\"", ""),
+        (
+            "rules:\n  - name: A\n    fault: { delay: 2s }\n",
+            "scenarios/x.yaml:2:11: rules[0].name: found \"A\"",
+            "",
+        ),
     ];
     for (text, start, part) in cases {
         let told = entry(text).expect_err(text);
-        assert!(told[0].starts_with(start) && told[0].contains(part), "{text}\n{}\nwanted {start} … {part}", told[0]);
+        assert!(
+            told[0].starts_with(start) && told[0].contains(part),
+            "{text}\n{}\nwanted {start} … {part}",
+            told[0]
+        );
     }
 }
 
@@ -43,12 +85,17 @@ fn all_problems_of_a_scenario_are_told_at_once() {
     let text = "rules:\n  - name: a\n    when: { route: nope }\n    fault: { status: 42 }\n  - name: a\n    often: { every: 0 }\n    fault: { delay: 1s }\n";
     let told = entry(text).unwrap_err();
     assert!(told.len() >= 3, "{told:#?}");
-    assert!(told.iter().all(|line| line.starts_with("scenarios/x.yaml:") && !line.contains(":0:")), "{told:#?}");
+    assert!(
+        told.iter()
+            .all(|line| line.starts_with("scenarios/x.yaml:") && !line.contains(":0:")),
+        "{told:#?}"
+    );
 }
 
 #[test]
 fn json_is_read_as_well() {
-    let entry = entry(r#"{"catalog":{"id":"TF-002"},"rules":[{"name":"a","fault":{"delay":"2s"}}]}"#).unwrap();
+    let entry =
+        entry(r#"{"catalog":{"id":"TF-002"},"rules":[{"name":"a","fault":{"delay":"2s"}}]}"#).unwrap();
     assert_eq!(entry.compiled.rules.len(), 1);
     assert_eq!(entry.catalog, Some(serde_json::json!({"id": "TF-002"})));
 }
@@ -70,11 +117,24 @@ fn bombs_are_refused_fast_and_in_little_memory() {
     }
     aliased.push_str("]\n");
     let mut nested_aliases = String::from("a: &a [x, x, x, x, x, x, x, x, x]\n");
-    for (name, from) in [("b", "a"), ("c", "b"), ("d", "c"), ("e", "d"), ("f", "e"), ("g", "f"), ("h", "g"), ("i", "h")] {
+    for (name, from) in [
+        ("b", "a"),
+        ("c", "b"),
+        ("d", "c"),
+        ("e", "d"),
+        ("f", "e"),
+        ("g", "f"),
+        ("h", "g"),
+        ("i", "h"),
+    ] {
         let many = vec![format!("*{from}"); 9].join(", ");
         let _infallible = writeln!(nested_aliases, "{name}: &{name} [{many}]");
     }
-    let inside = |value: &str| format!("rules:\n  - name: a\n    when: {{ body: {{ equals: {value} }} }}\n    fault: {{ delay: 1s }}\n");
+    let inside = |value: &str| {
+        format!(
+            "rules:\n  - name: a\n    when: {{ body: {{ equals: {value} }} }}\n    fault: {{ delay: 1s }}\n"
+        )
+    };
     let laughs = format!("{nested_aliases}{GOOD}");
     let deep = inside(&format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)));
     let deep_blocks = (0..2_000).fold(String::from("rules:\n"), |mut text, depth| {
@@ -92,7 +152,10 @@ fn bombs_are_refused_fast_and_in_little_memory() {
     ] {
         let started = tokio::time::Instant::now();
         assert!(entry(&text).is_err(), "{what} was taken");
-        assert!(started.elapsed() < std::time::Duration::from_secs(1), "{what} took too long");
+        assert!(
+            started.elapsed() < std::time::Duration::from_secs(1),
+            "{what} took too long"
+        );
     }
     let grown = peak_memory().saturating_sub(before);
     assert!(grown < 64 << 20, "the peak grew by {grown} bytes");
@@ -120,7 +183,13 @@ fn links_inside_the_folder_are_followed_and_others_are_not() {
     assert_eq!(names, ["good"]);
     let mut wrong: Vec<String> = problems
         .iter()
-        .map(|located| format!("{} {}", located.file.rsplit('/').next().unwrap(), located.problem.found))
+        .map(|located| {
+            format!(
+                "{} {}",
+                located.file.rsplit('/').next().unwrap(),
+                located.problem.found
+            )
+        })
         .collect();
     wrong.sort();
     assert_eq!(
@@ -148,7 +217,16 @@ fn files_beside_are_read_only_below_the_folder() {
     };
     let entry = with("pages/502.html").unwrap();
     assert_eq!(entry.files, [dir.join("pages/502.html")]);
-    for bad in ["../secret", "/etc/passwd", "", "pages", "pages/../../secret", "nope", "..\\secret", "./pages/502.html\0"] {
+    for bad in [
+        "../secret",
+        "/etc/passwd",
+        "",
+        "pages",
+        "pages/../../secret",
+        "nope",
+        "..\\secret",
+        "./pages/502.html\0",
+    ] {
         assert!(with(bad).is_err(), "{bad:?} was read");
     }
 }

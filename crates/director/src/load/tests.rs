@@ -1,3 +1,5 @@
+//! Reading the configuration: layers, places of mistakes, bounds.
+
 use std::path::PathBuf;
 
 use super::*;
@@ -18,7 +20,10 @@ fn with(text: &str, sources: Sources) -> Result<Loaded, Vec<String>> {
 /// The first line of each problem.
 fn told(text: &str) -> Vec<String> {
     let problems = loaded(text).expect_err("it was taken");
-    problems.iter().map(|text| text.lines().next().unwrap_or_default().to_owned()).collect()
+    problems
+        .iter()
+        .map(|text| text.lines().next().unwrap_or_default().to_owned())
+        .collect()
 }
 
 #[test]
@@ -70,13 +75,27 @@ upstream = "sim"
     let [first, rest] = loaded.routes.as_slice() else {
         panic!("{:?}", loaded.routes);
     };
-    assert_eq!((first.host.as_deref(), first.prefix.as_str()), (Some("a.example"), "/a/b"));
-    assert_eq!((first.upstream.authority.as_str(), first.upstream.base_path.as_str()), ("x.test:8443", "/base"));
+    assert_eq!(
+        (first.host.as_deref(), first.prefix.as_str()),
+        (Some("a.example"), "/a/b")
+    );
+    assert_eq!(
+        (
+            first.upstream.authority.as_str(),
+            first.upstream.base_path.as_str()
+        ),
+        ("x.test:8443", "/base")
+    );
     assert_eq!(first.timeouts.first_byte.unwrap().as_secs(), 60);
     assert!(first.protected && first.timeouts.total.is_none());
     assert_eq!(rest.prefix, "");
     assert_eq!(loaded.settings.proxy.max_header_bytes.0, 32 << 10);
-    assert_eq!(loaded.warnings.len(), 1, "the dialect is planned: {:?}", loaded.warnings);
+    assert_eq!(
+        loaded.warnings.len(),
+        1,
+        "the dialect is planned: {:?}",
+        loaded.warnings
+    );
 }
 
 #[test]
@@ -86,19 +105,34 @@ fn mistakes_have_file_line_column_value_and_suggestion() {
             "[proxy]\nlisen = \"127.0.0.1:1\"\n",
             "murphy.toml:2:1: found unknown key \"lisen\", wanted one of listen, mark,",
         ),
-        ("[proxi]\n", "murphy.toml:1:2: found unknown key \"proxi\", wanted one of seed, proxy,"),
+        (
+            "[proxi]\n",
+            "murphy.toml:1:2: found unknown key \"proxi\", wanted one of seed, proxy,",
+        ),
         (
             "[proxy]\nlisten = \"nowhere\"\n",
             "murphy.toml:2:10: found \"nowhere\", wanted an address and port such as 127.0.0.1:7070 or [::1]:7070",
         ),
-        ("[proxy]\nmark = 3\n", "murphy.toml:2:8: found 3, wanted a boolean"),
+        (
+            "[proxy]\nmark = 3\n",
+            "murphy.toml:2:8: found 3, wanted a boolean",
+        ),
         (
             "[kill_switch]\nwindow = \"5 stones\"\n",
             "murphy.toml:2:10: found \"5 stones\", wanted a duration such as",
         ),
-        ("[kill_switch]\nbasis = \"organics\"\n", "murphy.toml:2:9: found unknown value \"organics\""),
-        ("[kill_switch]\nerror_rate = 1.5\n", "murphy.toml:2:14: found 1.5, wanted a share such as 50% or 0.5"),
-        ("[[routes]]\nname = \"a\"\npath = \"/a\"\n", "murphy.toml:1:1: found no \"upstream\", wanted \"upstream\""),
+        (
+            "[kill_switch]\nbasis = \"organics\"\n",
+            "murphy.toml:2:9: found unknown value \"organics\"",
+        ),
+        (
+            "[kill_switch]\nerror_rate = 1.5\n",
+            "murphy.toml:2:14: found 1.5, wanted a share such as 50% or 0.5",
+        ),
+        (
+            "[[routes]]\nname = \"a\"\npath = \"/a\"\n",
+            "murphy.toml:1:1: found no \"upstream\", wanted \"upstream\"",
+        ),
         ("[proxy\n", "murphy.toml:1:"),
         (
             "[control]\nlisten = \"0.0.0.0:7071\"\n",
@@ -123,7 +157,10 @@ fn mistakes_have_file_line_column_value_and_suggestion() {
     ];
     for (text, expected) in cases {
         let told = told(text);
-        assert!(told.len() == 1 && told[0].starts_with(expected), "{text}\n{told:#?}\nwanted {expected}");
+        assert!(
+            told.len() == 1 && told[0].starts_with(expected),
+            "{text}\n{told:#?}\nwanted {expected}"
+        );
     }
     let hint = told("[proxy]\nlisen = \"127.0.0.1:1\"\n").remove(0);
     assert!(hint.ends_with("(did you mean \"listen\"?)"), "{hint}");
@@ -162,7 +199,11 @@ upstream = "http://user:secret@x"
             "routes[2].name",
         ]
     );
-    assert!(told[1].contains("did you mean \"openai\"?") && told[1].starts_with("murphy.toml:6:11: "), "{}", told[1]);
+    assert!(
+        told[1].contains("did you mean \"openai\"?") && told[1].starts_with("murphy.toml:6:11: "),
+        "{}",
+        told[1]
+    );
     assert!(told[4].contains("Murphy's own control API"), "{}", told[4]);
     assert!(!told.join("").contains("secret"));
 }
@@ -179,8 +220,15 @@ fn a_wrong_value_from_outside_the_file_names_where_it_came_from() {
         ..Sources::default()
     };
     let problems = with("[control]\nlisten = \"127.0.0.1:1\"\n", sources).unwrap_err();
-    assert!(problems[0].starts_with("environment variable MURPHY__CONTROL__LISTEN: control.listen: found 0.0.0.0"), "{problems:?}");
-    assert!(problems[1].starts_with("--activate: scenarios.active[0]: found \"UPPER\""), "{problems:?}");
+    assert!(
+        problems[0]
+            .starts_with("environment variable MURPHY__CONTROL__LISTEN: control.listen: found 0.0.0.0"),
+        "{problems:?}"
+    );
+    assert!(
+        problems[1].starts_with("--activate: scenarios.active[0]: found \"UPPER\""),
+        "{problems:?}"
+    );
 }
 
 #[test]

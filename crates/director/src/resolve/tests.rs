@@ -1,7 +1,13 @@
+//! What a route may say.
+
 use super::*;
 
 fn route(upstream: &str) -> Result<Vec<Arc<Route>>, Vec<Problem>> {
-    routes(&[RouteSettings::new("a", "/a", upstream, "plain")], &Settings::default(), None)
+    routes(
+        &[RouteSettings::new("a", "/a", upstream, "plain")],
+        &Settings::default(),
+        None,
+    )
 }
 
 #[test]
@@ -19,14 +25,30 @@ fn murphy_is_never_its_own_upstream() {
         let problems = route(own).unwrap_err();
         assert!(problems[0].found.contains("Murphy's own"), "{own}: {problems:?}");
     }
-    for other in ["http://127.0.0.1:7072", "http://example.com:7071", "https://10.0.0.1:7070"] {
+    for other in [
+        "http://127.0.0.1:7072",
+        "http://example.com:7071",
+        "https://10.0.0.1:7070",
+    ] {
         assert!(route(other).is_ok(), "{other}");
     }
 }
 
 #[test]
 fn upstreams_that_are_no_plain_url_are_refused() {
-    for bad in ["", "x", "/x", "//x", "x.com", "https://", "ws://x", "http://x?y", "http://x#y", "http://u@x", "SIM"] {
+    for bad in [
+        "",
+        "x",
+        "/x",
+        "//x",
+        "x.com",
+        "https://",
+        "ws://x",
+        "http://x?y",
+        "http://x#y",
+        "http://u@x",
+        "SIM",
+    ] {
         assert!(route(bad).is_err(), "{bad:?} was taken");
     }
 }
@@ -34,12 +56,18 @@ fn upstreams_that_are_no_plain_url_are_refused() {
 #[test]
 fn prefixes_are_whole_clean_paths() {
     let prefix = |path: &str| {
-        routes(&[RouteSettings::new("a", path, "http://x", "plain")], &Settings::default(), None)
-            .map(|routes| routes[0].prefix.clone())
+        routes(
+            &[RouteSettings::new("a", path, "http://x", "plain")],
+            &Settings::default(),
+            None,
+        )
+        .map(|routes| routes[0].prefix.clone())
     };
     assert_eq!(prefix("/").unwrap(), "");
     assert_eq!(prefix("/a%20b/c/").unwrap(), "/a%20b/c");
-    for bad in ["", "a", "//", "/a//b", "/a/../b", "/.", "/a?b", "/a b", "/a#b", "/ä"] {
+    for bad in [
+        "", "a", "//", "/a//b", "/a/../b", "/.", "/a?b", "/a b", "/a#b", "/ä",
+    ] {
         assert!(prefix(bad).is_err(), "{bad:?} was taken");
     }
 }
@@ -55,5 +83,8 @@ fn roots_must_be_certificates() {
         routes(&[written], &Settings::default(), None)
     };
     assert!(with("-----BEGIN CERTIFICATE-----\n").is_ok());
-    assert_eq!(with("nothing").unwrap_err()[0].path.to_string(), "routes[0].ca_file");
+    assert_eq!(
+        with("nothing").unwrap_err()[0].path.to_string(),
+        "routes[0].ca_file"
+    );
 }

@@ -41,7 +41,7 @@ pub struct KillSwitchSettings {
     /// The share of slow calls; both must be set.
     #[schemars(extend("examples" = [0.5]))]
     pub slow_rate: Option<Share>,
-    /// Also trip when scenarios are active, calls are in flight, none finishes for this long and no injected
+    /// Also trip when scenarios are active, calls are in flight, none makes progress for this long and no injected
     /// wait accounts for it; "0s" is off.
     pub unresponsive_after: Span,
     /// Also trip when this URL fails several times in a row.

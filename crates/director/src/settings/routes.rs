@@ -132,7 +132,12 @@ pub fn built_in() -> Vec<RouteSettings> {
     vec![
         RouteSettings::new("sim", "/sim", SIM, "plain"),
         RouteSettings::new("openai", "/openai", "https://api.openai.com", "openai"),
-        RouteSettings::new("anthropic", "/anthropic", "https://api.anthropic.com", "anthropic"),
+        RouteSettings::new(
+            "anthropic",
+            "/anthropic",
+            "https://api.anthropic.com",
+            "anthropic",
+        ),
         RouteSettings::new(
             "gemini",
             "/gemini",

@@ -4,20 +4,21 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use murphy_director::check;
 use murphy_director::check::Checked;
 use murphy_director::view::Located;
-use murphy_director::{Sources, check};
 use serde_json::json;
 
 use super::serve::CONFIG_HERE;
 use super::{Verb, warn};
 use crate::cli::Shared;
 use crate::exit::{Exit, Failure};
-use crate::output::{BAD, GOOD, HEAD, escape, styled};
+use crate::output::{BAD, GOOD, HEAD, printable_lines, styled};
+use crate::wiring::ServeOptions;
 
-/// Validate configuration and scenarios; located messages and exit code 1 if something is wrong.
+/// Validate configuration and scenarios.
 ///
-/// A .toml is a configuration, whose scenarios are checked with it; a .yaml is a scenario; of a folder, everything
+/// What is wrong is told with its place, and exits with 1. A .toml is a configuration, whose scenarios are checked with it; a .yaml is a scenario; of a folder, everything
 /// in it. Scenarios are checked against the routes of the first configuration that is named, else the built-in ones.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -41,10 +42,7 @@ impl Verb for Arguments {
             }
             paths.push(CONFIG_HERE.into());
         }
-        let sources = Sources {
-            env: environment(),
-            ..Sources::default()
-        };
+        let sources = ServeOptions::default().sources(None);
         let checked = check(&paths, &sources);
         let good = checked.problems.is_empty();
         let document = json!({
@@ -57,13 +55,6 @@ impl Verb for Arguments {
         warn(&checked.warnings);
         Ok(if good { Exit::Done } else { Exit::No }.into())
     }
-}
-
-/// The variables that are text; others are no settings.
-pub(crate) fn environment() -> Vec<(String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
 }
 
 fn text(checked: &Checked) -> String {
@@ -83,10 +74,7 @@ fn text(checked: &Checked) -> String {
 
 /// A problem with its place emphasised; the line and the caret under it keep their lines.
 fn located(located: &Located) -> String {
-    let shown = escape(&located.to_string(), |c| match c {
-        '\n' | '\t' => c.to_string(),
-        _ => c.escape_unicode().to_string(),
-    });
+    let shown = printable_lines(&located.to_string());
     let (place, rest) = shown.split_at(shown.find(": ").unwrap_or(0));
     format!("{}{rest}\n\n", styled(HEAD, place))
 }

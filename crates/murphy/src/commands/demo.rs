@@ -3,6 +3,7 @@
 mod agent;
 
 use std::fs;
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -24,6 +25,8 @@ const TOUR_MAX: Duration = Duration::from_secs(20);
 const RECORD_MAX: Duration = Duration::from_secs(2);
 /// How often that is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How long a chapter can be read on a terminal before the next begins.
+const READ_FOR: Duration = Duration::from_millis(2_500);
 /// Calls until the kill switch must have tripped.
 const CALLS_MAX: usize = 40;
 
@@ -60,7 +63,9 @@ rules:
     fault: { error: { kind: overloaded } }
 ";
 
-/// A tour with real traffic, in under 20 seconds: calls, faults, the kill switch, and back to normal.
+/// A tour with real traffic, in under 20 seconds.
+///
+/// Calls, faults, the kill switch, and back to normal, with a daemon of its own on free ports.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   murphy demo")]
@@ -130,29 +135,33 @@ impl Tour {
     }
 
     async fn run(mut self) -> Result<(), Failure> {
-        self.title("1. Murphy stands between an agent and an API, and is invisible")?;
+        self.title("1. Murphy stands between an agent and an API, and is invisible")
+            .await?;
         self.note(&format!("POST {}/sim/v1/chat/completions", self.proxy))?;
         self.calls(3).await?;
 
-        self.title("2. A scenario is switched on: `murphy on flaky`")?;
+        self.title("2. A scenario is switched on: `murphy on flaky`")
+            .await?;
         self.on("flaky").await?;
         self.calls(6).await?;
         self.note("each answer with a fault says so: x-murphy-fault: flaky/third")?;
         self.client.deactivate("flaky").await?;
 
-        self.title("3. Too much goes wrong: `murphy on outage`, and the kill switch trips by itself")?;
+        self.title("3. Too much goes wrong: `murphy on outage`, and the kill switch trips by itself")
+            .await?;
         self.on("outage").await?;
         let tripped = self.call_until_tripped().await?;
         self.say(&switch::text(&tripped))?;
 
-        self.title("4. Nothing is injected any more: the calls are as before")?;
+        self.title("4. Nothing is injected any more: the calls are as before")
+            .await?;
         self.calls(3).await?;
         self.metrics().await?;
 
-        self.title("5. A person re-arms it: `murphy rearm`")?;
+        self.title("5. A person re-arms it: `murphy rearm`").await?;
         let switch = self.client.rearm(Some("end of the tour".to_owned())).await?;
         self.say(&switch::text(&switch))?;
-        self.note("\nyour turn: `murphy serve`, then `murphy scenarios`")
+        self.say("\nYour turn: `murphy serve`, then `murphy scenarios`")
     }
 
     async fn on(&self, scenario: &str) -> Result<(), Failure> {
@@ -223,7 +232,11 @@ impl Tour {
         Ok(())
     }
 
-    fn title(&self, text: &str) -> Result<(), Failure> {
+    /// Begins a chapter; on a terminal, once the one before could be read.
+    async fn title(&self, text: &str) -> Result<(), Failure> {
+        if self.shown > 0 && std::io::stdout().is_terminal() {
+            tokio::time::sleep(READ_FOR).await;
+        }
         self.say(&format!("\n{}", styled(HEAD, text)))
     }
 

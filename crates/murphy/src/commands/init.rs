@@ -38,7 +38,6 @@ upstream = \"sim\"             # … the built-in simulator; a URL for a real on
 name = \"openai\"
 path = \"/openai\"             # OPENAI_BASE_URL=http://127.0.0.1:7070/openai/v1
 upstream = \"https://api.openai.com\"
-dialect = \"openai\"
 ";
 
 /// Scenarios that are ready in the repository, where the schema lies elsewhere.
@@ -55,7 +54,9 @@ const SCENARIOS: [(&str, &str); 2] = [
 const SCHEMA_THERE: &str = "$schema=../../docs/schema/";
 const SCHEMA_HERE: &str = "$schema=../../schema/";
 
-/// Write a first configuration, two scenarios and the schemas for the editor. Nothing is overwritten.
+/// Write a first configuration, two scenarios and the schemas for the editor.
+///
+/// Nothing is overwritten.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   murphy init

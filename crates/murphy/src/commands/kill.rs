@@ -8,7 +8,9 @@ use super::{Verb, ask, switch};
 use crate::cli::Shared;
 use crate::exit::Failure;
 
-/// Trip the kill switch: stop all injection at once. It stays tripped, also over a restart, until it is re-armed.
+/// Trip the kill switch: stop all injection at once.
+///
+/// It stays tripped, also over a restart, until it is re-armed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  murphy kill \"checkout is failing\"")]
 pub(crate) struct Arguments {

@@ -8,7 +8,9 @@ use super::{Verb, ask, switch};
 use crate::cli::Shared;
 use crate::exit::Failure;
 
-/// Re-arm the kill switch: allow injection again. What was halted stays off.
+/// Re-arm the kill switch: allow injection again.
+///
+/// What was halted stays off.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  murphy rearm \"found it: the cache was cold\"")]
 pub(crate) struct Arguments {

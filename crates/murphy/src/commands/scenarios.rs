@@ -9,7 +9,7 @@ use murphy_director::view::{ScenarioDetail, ScenarioView};
 use super::{Verb, ask};
 use crate::cli::Shared;
 use crate::exit::{Exit, Failure};
-use crate::output::{ACTIVE, DIM, HEAD, escape, printable, styled, table, table_text};
+use crate::output::{ACTIVE, DIM, HEAD, printable, printable_lines, styled, table, table_text};
 
 /// List the scenarios, or show one with its text.
 #[derive(Debug, Args)]
@@ -82,7 +82,7 @@ fn kinds(scenario: &ScenarioView) -> String {
 
 fn one(detail: &ScenarioDetail) -> String {
     let scenario = &detail.scenario;
-    let mut text = format!("{}", styled(HEAD, printable(&scenario.name)));
+    let mut text = styled(HEAD, printable(&scenario.name));
     if let Some(active) = &scenario.active {
         let until = active.until.as_deref().unwrap_or("it is switched off");
         text.push_str(&format!(
@@ -102,10 +102,6 @@ fn one(detail: &ScenarioDetail) -> String {
             printable(&rule.routes.join(", ")),
         ]);
     }
-    // The text keeps its lines.
-    let source = escape(&detail.text, |c| match c {
-        '\n' => "\n".to_owned(),
-        _ => c.escape_unicode().to_string(),
-    });
+    let source = printable_lines(&detail.text);
     format!("{text}\n\n{}\n\n{source}", table_text(&rows))
 }

@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     /// Fix the draws of activations that name no seed [default: random, shown]
     #[arg(long)]
     seed: Option<u64>,
-    /// How the log is written, on standard error [default: auto]
+    /// How the log is written, on standard error [default: auto: text on a terminal, JSON elsewhere]
     #[arg(long, value_enum, value_name = "FORMAT")]
     log_format: Option<Log>,
     /// What is logged: a level or directives (else MURPHY_LOG, RUST_LOG) [default: info]
@@ -51,14 +51,11 @@ pub(crate) struct Arguments {
     log_level: Option<String>,
 }
 
-/// How the log is written.
+/// How the log is written; see [`LogFormat`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Log {
-    /// Text on a terminal, JSON elsewhere.
     Auto,
-    /// Text.
     Text,
-    /// One JSON object a line.
     Json,
 }
 

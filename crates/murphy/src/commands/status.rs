@@ -11,9 +11,13 @@ use serde_json::json;
 use super::{Verb, ask, switch};
 use crate::cli::Shared;
 use crate::exit::{Exit, Failure};
-use crate::output::{ACTIVE, BAD, DIM, GOOD, HEAD, printable, say, styled, table, table_text};
+use crate::output::{
+    ACTIVE, BAD, DIM, GOOD, HEAD, printable, printable_lines, say, styled, table, table_text,
+};
 
-/// Show what the daemon is doing: the kill switch, what is on, where it listens, how loading went.
+/// Show what the daemon is doing.
+///
+/// The kill switch, what is on, where it listens, how loading went, the routes.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   murphy status
@@ -53,10 +57,6 @@ fn ready(shared: &Shared) -> Result<ExitCode, Failure> {
     }
     say(printable_lines(&checks).trim_end());
     Ok(Exit::No.into())
-}
-
-fn printable_lines(text: &str) -> String {
-    text.lines().map(|line| printable(line) + "\n").collect()
 }
 
 fn now() -> Timestamp {
@@ -122,6 +122,7 @@ fn loading(status: &StatusView) -> String {
     );
     for located in &status.reload.last_error {
         text.push_str(&printable_lines(&located.to_string()));
+        text.push('\n');
     }
     text
 }

@@ -8,7 +8,7 @@ use super::{Verb, ask, switch};
 use crate::cli::Shared;
 use crate::exit::Failure;
 
-/// Unlock the kill switch; a trip stays in force.
+/// Unlock the kill switch; a trip stays in force
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  murphy unlock")]
 pub(crate) struct Arguments {

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use murphy_core::call::{Body, Call, Facts};
 use murphy_core::agent::AgentId;
+use murphy_core::call::{Body, Call, Facts};
 use murphy_core::exchange::Exchange;
 use murphy_core::outcome::{Cause, Outcome};
 use murphy_observe::{Finished, ObserverOptions};
@@ -48,6 +49,7 @@ pub(super) struct World {
     pub(super) observer: Arc<Observer>,
     pub(super) post: Arc<FakePost>,
     pub(super) started: Instant,
+    calls: AtomicU64,
 }
 
 /// What a test starts with: settings besides those of the folders, and scenarios.
@@ -76,10 +78,17 @@ impl World {
             value: folder.path().join(file).display().to_string(),
             from: key.into(),
         };
+        let mut overrides = vec![set("kill_switch.state_file", "state.json")];
+        if !std::fs::read_to_string(folder.path().join("murphy.toml"))
+            .unwrap()
+            .contains("dir = ")
+        {
+            overrides.push(set("scenarios.dir", "scenarios"));
+        }
         let sources = Sources {
             config_file: Some(folder.path().join("murphy.toml")),
             env: Vec::new(),
-            overrides: vec![set("scenarios.dir", "scenarios"), set("kill_switch.state_file", "state.json")],
+            overrides,
             sim: None,
         };
         let settings = load(&sources)?.settings;
@@ -110,6 +119,7 @@ impl World {
             observer,
             post,
             started,
+            calls: AtomicU64::new(0),
         })
     }
 
@@ -129,7 +139,10 @@ impl World {
     }
 
     pub(super) async fn on(&self, name: &str) -> crate::view::Activated {
-        self.handle.activate(name, ActivateRequest::default(), "test").await.unwrap()
+        self.handle
+            .activate(name, ActivateRequest::default(), "test")
+            .await
+            .unwrap()
     }
 
     pub(super) async fn reload(&self) -> ReloadReport {
@@ -139,7 +152,11 @@ impl World {
     /// The names of what is on.
     pub(super) fn active(&self) -> Vec<String> {
         let status = self.handle.status();
-        status.active.iter().map(|activation| activation.scenario.clone()).collect()
+        status
+            .active
+            .iter()
+            .map(|activation| activation.scenario.clone())
+            .collect()
     }
 
     /// How many rules could hit a call of the first built-in route.
@@ -147,12 +164,17 @@ impl World {
         self.handle.live().load().routes[0].rules.len()
     }
 
-    /// Waits until something is so; the test runner's own limit ends a wait in vain.
+    /// Waits until something that is shown is so.
     pub(super) async fn until(&self, what: impl Fn(&Self) -> bool) {
         let mut handle = self.handle.clone();
-        while !what(self) {
-            handle.changed().await;
-        }
+        let wait = async {
+            while !what(self) {
+                handle.changed().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), wait)
+            .await
+            .expect("it did not come about");
     }
 
     /// Asks what would happen to a call of the first route: how many rules fire, and the number of the call
@@ -176,24 +198,35 @@ impl World {
         (plan.effects.len(), plan.considered.first().map(|one| one.ordinal))
     }
 
-    /// A call ends with this outcome.
+    /// A call of its own operation ends with this outcome.
     pub(super) fn finish(&self, outcome: Outcome) {
-        let route: Name = "sim".into();
         let now = Offset(self.started.elapsed());
-        let ticket = self.observer.start(u64::from(rand_like(now)), &route, now);
+        let identity = self.calls.fetch_add(1, Ordering::Relaxed);
+        let ticket = self.observer.start(identity, &"sim".into(), now);
         self.observer.finish(Finished {
             ticket,
-            exchange: exchange(outcome),
-            identity: 1,
+            exchange: Exchange {
+                route: "sim".into(),
+                outcome,
+                cause: Cause::Upstream,
+                ..Exchange::empty()
+            },
             offset: now,
             arrived: SystemTime::UNIX_EPOCH,
             fired: Vec::new(),
+            skipped: Vec::new(),
             ttfb: None,
             duration: Duration::from_millis(1),
             injected: Duration::ZERO,
             upstream: None,
             overhead: Duration::ZERO,
-            skipped: Vec::new(),
         });
+    }
+
+    /// The value of a metric in the text format.
+    pub(super) fn metric(&self, series: &str) -> Option<f64> {
+        let (_, text) = self.observer.metrics().render(None);
+        let line = text.lines().find_map(|line| line.strip_prefix(series));
+        line.and_then(|value| value.trim().parse().ok())
     }
 }
