@@ -30,7 +30,9 @@ impl<S: Sync, T: DeserializeOwned + Default> FromRequest<S> for Input<T> {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self(T::default()));
         }
-        serde_json::from_slice(&bytes)
+        // By way of a map: serde also takes a list for a struct, which nobody means.
+        serde_json::from_slice::<serde_json::Map<_, _>>(&bytes)
+            .and_then(|map| serde_json::from_value(map.into()))
             .map(Self)
             .map_err(|error| bad_request(format!("the body is not as documented: {error}")))
     }

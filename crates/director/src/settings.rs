@@ -91,7 +91,7 @@ pub struct EventSettings {
     pub file: Option<PathBuf>,
     /// The file is rotated when it is this large.
     pub max_size: Size,
-    /// How many rotated files are kept.
+    /// How many files are kept, the current one included.
     #[schemars(range(min = 1, max = 1_000))]
     pub max_files: usize,
 }
@@ -111,14 +111,14 @@ impl Default for EventSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MetricsSettings {
-    /// At most this many label sets in a family; the rest is counted under "_overflow".
+    /// At most this many series over all families (a route has about 80); the rest is counted under "_overflow".
     #[schemars(range(min = 1, max = 100_000))]
     pub max_series: usize,
 }
 
 impl Default for MetricsSettings {
     fn default() -> Self {
-        Self { max_series: 2_000 }
+        Self { max_series: 10_000 }
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) fn run(options: ServeOptions) -> Result<ExitCode, Failure> {
         .map_err(|problems| Failure::no(in_words(&problems)))?
         .settings;
     logging::start(settings.log.format, &settings.log.level).map_err(Failure::usage)?;
-    let running = wiring::start(options).map_err(Failure::failed)?;
+    let running = wiring::start(options)?;
     announce(&running).map_err(Failure::failed)?;
     let signals = {
         let _entered = running.runtime.enter();

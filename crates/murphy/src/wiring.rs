@@ -27,6 +27,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::exit::Failure;
 use crate::post::Poster;
 use crate::runtime;
 use crate::sockets::Sockets;
@@ -144,21 +145,21 @@ impl Running {
 ///
 /// # Errors
 /// Why it cannot run, in words.
-pub(crate) fn start(options: ServeOptions) -> Result<Running, String> {
-    let sim = SimThread::start().map_err(|error| format!("the simulator cannot start: {error}"))?;
+pub(crate) fn start(options: ServeOptions) -> Result<Running, Failure> {
+    let sim = SimThread::start().map_err(|error| Failure::failed(format!("the simulator cannot start: {error}")))?;
     let sources = options.sources(Some(sim.addr));
-    let loaded = murphy_director::load(&sources).map_err(|problems| in_words(&problems))?;
+    let loaded = murphy_director::load(&sources).map_err(|problems| Failure::no(in_words(&problems)))?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
     let settings = loaded.settings;
-    let listening = Listening::new(listen_options(&settings)?);
-    let guard = guard(&settings)?;
-    let sockets = Sockets::open(settings.proxy.listen, settings.control.listen)?;
-    let addresses = Addresses::of(&sockets, settings.proxy.tls.is_some())?;
-    let observer = observer(&settings, &loaded.routes)?;
+    let listening = Listening::new(listen_options(&settings).map_err(Failure::no)?);
+    let sockets = Sockets::open(settings.proxy.listen, settings.control.listen).map_err(Failure::failed)?;
+    let addresses = Addresses::of(&sockets, settings.proxy.tls.is_some()).map_err(Failure::failed)?;
+    let guard = guard(&settings, addresses.control).map_err(Failure::no)?;
+    let observer = observer(&settings, &loaded.routes).map_err(Failure::failed)?;
 
-    let runtime = runtime::control().map_err(|error| format!("no runtime: {error}"))?;
+    let runtime = runtime::control().map_err(|error| Failure::failed(format!("no runtime: {error}")))?;
     let entered = runtime.enter();
     let started = Instant::now();
     let roots = Roots::system();
@@ -173,7 +174,7 @@ pub(crate) fn start(options: ServeOptions) -> Result<Running, String> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         listeners: addresses.view(),
     })
-    .map_err(|problems| in_words(&problems))?;
+    .map_err(|problems| Failure::no(in_words(&problems)))?;
 
     let alarm = director.clone();
     let proxy = Arc::new(Proxy {
@@ -189,8 +190,8 @@ pub(crate) fn start(options: ServeOptions) -> Result<Running, String> {
         memory: Memory::default(),
         alarm: Box::new(move |what| alarm.trip_soon(Trigger::Internal, what, "murphy")),
     });
-    spawn_workers(&settings, &proxy, &listening, &sockets.proxy, roots)
-        .map_err(|error| format!("no worker: {error}"))?;
+    spawn_workers(&settings, &proxy, &listening, &sockets.proxy, roots, &addresses)
+        .map_err(|error| Failure::failed(format!("no worker: {error}")))?;
 
     let readiness = Arc::new(Readiness::default());
     let state = ControlState::new(
@@ -200,7 +201,7 @@ pub(crate) fn start(options: ServeOptions) -> Result<Running, String> {
         Arc::clone(&readiness),
     );
     let (control_end, ended) = oneshot::channel::<()>();
-    let control = tokio::net::TcpListener::from_std(sockets.control).map_err(|error| error.to_string())?;
+    let control = tokio::net::TcpListener::from_std(sockets.control).map_err(Failure::failed)?;
     let control_task = tokio::spawn(async move {
         let end = async move { ended.await.map_or((), |()| ()) };
         if let Err(error) = murphy_control::serve(control, state, end).await {
@@ -231,13 +232,15 @@ fn spawn_workers(
     listening: &Arc<Listening>,
     socket: &std::net::TcpListener,
     roots: Roots,
+    addresses: &Addresses,
 ) -> std::io::Result<()> {
     let stats = Arc::new(UpstreamStats::default());
     for nth in 0..runtime::workers(settings.proxy.workers) {
         let (socket, listening, proxy) = (socket.try_clone()?, Arc::clone(listening), Arc::clone(proxy));
-        let (roots, stats) = (roots.clone(), Arc::clone(&stats));
+        let (roots, stats, own) = (roots.clone(), Arc::clone(&stats), vec![addresses.proxy, addresses.control]);
         runtime::thread(&format!("murphy-proxy-{nth}"), move || async move {
-            let upstreams = Arc::new(Upstreams::with_stats(UpstreamOptions::new(roots), stats));
+            let options = UpstreamOptions { never: own, ..UpstreamOptions::new(roots) };
+            let upstreams = Arc::new(Upstreams::with_stats(options, stats));
             if let Err(error) = accept(socket, Arc::clone(&listening), Worker { proxy, upstreams }).await {
                 tracing::error!(%error, "a worker cannot accept");
             }
@@ -291,7 +294,8 @@ fn observer(settings: &Settings, routes: &[Arc<murphy_core::route::Route>]) -> R
     .map_err(|error| format!("events.file: {error}"))
 }
 
-fn guard(settings: &Settings) -> Result<Guard, String> {
+/// The guard of the control API, for the address that was bound (systemd may have chosen another).
+fn guard(settings: &Settings, bound: SocketAddr) -> Result<Guard, String> {
     let control = &settings.control;
     let token = control
         .token_file
@@ -299,7 +303,7 @@ fn guard(settings: &Settings) -> Result<Guard, String> {
         .map(Token::read)
         .transpose()
         .map_err(|error| error.to_string())?;
-    Guard::new(control.listen, token, &control.allowed_hosts).map_err(|error| error.to_string())
+    Guard::new(bound, token, &control.allowed_hosts).map_err(|error| error.to_string())
 }
 
 /// The salt of this process.

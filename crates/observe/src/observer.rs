@@ -192,14 +192,14 @@ impl Observer {
         exchange.injected_ms = millis(injected);
         exchange.upstream_ms = upstream.map(millis);
         tidy(&mut exchange);
-        let exchange = self.exchanges.push(exchange);
-
+        // Before the exchange is seen: who reads it there must find it counted.
         for rule in &fired {
             self.metrics.fault_fired(&ticket.route, rule);
         }
         for reason in skipped {
             self.metrics.fault_skipped(reason);
         }
+        let exchange = self.exchanges.push(exchange);
         let timings = Timings {
             duration,
             first_byte: ttfb,

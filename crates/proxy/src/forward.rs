@@ -93,7 +93,7 @@ where
     let sending = worker.upstreams.send(route, request);
     match route.timeouts.total {
         Some(total) => tokio::time::timeout_at(start + total, sending).await.unwrap_or_else(|_| {
-            Err(UpstreamError::new(UpstreamErrorKind::FirstByteTimeout, &route.upstream, None))
+            Err(UpstreamError::new(UpstreamErrorKind::TotalTimeout, &route.upstream, None))
         }),
         None => sending.await,
     }

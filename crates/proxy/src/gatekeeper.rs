@@ -24,7 +24,7 @@ pub enum Refusal {
 /// The hosts that are allowed besides loopback names.
 #[derive(Debug, Clone, Default)]
 pub struct Gatekeeper {
-    /// Lower-case names, with a port (`name:port`) or for every port (`name`).
+    /// Lower-case names, with a port (`name:port`) or for every port (`name`); `*` is every name.
     allowed: Vec<String>,
 }
 
@@ -68,8 +68,9 @@ impl Gatekeeper {
             return false;
         }
         let loopback = matches!(name.as_str(), "localhost" | "127.0.0.1" | "[::1]");
+        let own = |allowed: &String| *allowed == name || *allowed == text.to_ascii_lowercase() || allowed == "*";
         (loopback && named.unwrap_or(80) == port)
-            || self.allowed.iter().any(|allowed| *allowed == name || *allowed == text.to_ascii_lowercase())
+            || self.allowed.iter().any(own)
     }
 }
 
@@ -113,6 +114,14 @@ mod tests {
         for origin in ["null", "http://localhost:5173", "http://evil.test", "file://", "http://localhost:7070/", "ftp://localhost:7070"] {
             assert_eq!(check("localhost:7070", Some(origin)), Err(Refusal::Origin), "{origin}");
         }
+    }
+
+    #[test]
+    fn a_star_allows_every_name() {
+        let gatekeeper = Gatekeeper::new(["*".to_owned()]);
+        let local = "127.0.0.1:7070".parse().unwrap();
+        assert_eq!(gatekeeper.check(local, Some("any.test:1"), &HeaderMap::new()), Ok(()));
+        assert_eq!(gatekeeper.check(local, Some("a@b"), &HeaderMap::new()), Err(Refusal::Host));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use murphy_core::call::Facts;
 use murphy_core::clock::Offset;
 use murphy_core::exchange::{Exchange, HeldRule};
 use murphy_core::outcome::{Cause, Outcome};
-use murphy_core::plan::Permit;
+use murphy_core::plan::{Permit, Skip, Why};
 use murphy_observe::{Finished, Observer, Ticket};
 use tokio::time::Instant;
 
@@ -189,7 +189,9 @@ impl Record {
         }
         let duration = self.opening.start.elapsed();
         let injected = traced.as_ref().map(|traced| traced.injected).unwrap_or_default();
-        let traced_faults = traced.unwrap_or_else(Traced::nothing);
+        let mut traced_faults = traced.unwrap_or_else(Traced::nothing);
+        let held_back = self.opening.exchange.held.iter().filter(|held| held.why == Why::Limit);
+        traced_faults.skips.extend(held_back.map(|_| Skip::Limit));
         let mut exchange = std::mem::replace(&mut self.opening.exchange, Exchange::empty());
         exchange.outcome = outcome;
         exchange.cause = cause;

@@ -37,6 +37,10 @@ impl Service for Worker {
 
     async fn call(&self, request: Request<Incoming>, conn: Arc<Conn>) -> Result<Response<ProxyBody>, Break> {
         let handled = AssertUnwindSafe(self.handle(Arc::clone(&conn), request)).catch_unwind().await;
+        if conn.is_http2() && conn.is_reset() && matches!(handled, Ok(Err(_))) {
+            // The whole connection ends, and this future with it: an error would first reset the stream alone.
+            return std::future::pending().await;
+        }
         handled.unwrap_or_else(|_| {
             (self.proxy.alarm)("a call panicked");
             let detail = "Murphy failed; the kill switch was tripped, and calls pass unfaulted";

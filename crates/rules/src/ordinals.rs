@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use murphy_core::call::Call;
 use murphy_core::clock::Offset;
@@ -11,6 +11,7 @@ use murphy_core::draw::identity;
 use murphy_core::effect::Per;
 use murphy_core::plan::{ActivationId, Gauge, Plan, Why};
 
+use crate::compile::CompiledRule;
 use crate::decide::{Candidate, Decision, Numbers, decide};
 use crate::limits::{Usage, Window};
 use crate::snapshot::{Active, ActiveRule};
@@ -28,27 +29,32 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Makes counters for what is active and has none yet.
+    /// Makes counters for what is active and has none yet, or has some that were let go before.
     pub fn register(&self, active: &[Active]) {
         let mut activations = self.lock();
         for active in active {
             let activation = activations.entry(active.activation).or_default();
             for rule in &active.scenario.rules {
-                activation.rules.entry(rule.text).or_default();
+                let counted = activation.rules.entry(rule.text).or_default();
+                if counted.is_let_go {
+                    *counted = Counted::default();
+                }
+                counted.rule = Arc::downgrade(rule);
             }
         }
     }
 
-    /// Forgets activations that ended, and rules that are gone or whose text changed. To be called once the
-    /// snapshot with `active` is published: calls that still hold an older one are then not hit by rules that
-    /// were forgotten.
+    /// Forgets activations that ended, and lets go of rules that are gone or whose text changed: their counters
+    /// last as long as a snapshot that has them, so that a call which loaded an older one lives with it. To be
+    /// called once the snapshot with `active` is published.
     pub fn retain(&self, active: &[Active]) {
         self.lock().retain(|id, activation| {
             let kept = active.iter().find(|active| active.activation == *id);
             if let Some(kept) = kept {
-                activation
-                    .rules
-                    .retain(|text, _| kept.scenario.rules.iter().any(|rule| rule.text == *text));
+                activation.rules.retain(|text, counted| {
+                    counted.is_let_go = !kept.scenario.rules.iter().any(|rule| rule.text == *text);
+                    !counted.is_let_go || counted.rule.strong_count() > 0
+                });
             }
             kept.is_some()
         });
@@ -140,9 +146,19 @@ struct Activation {
     hit: u64,
     held: Gauge,
     /// What is counted over all calls of a rule, by the rule's text.
-    rules: HashMap<u64, Tally>,
+    rules: HashMap<u64, Counted>,
     /// What is counted by agent, session or operation, by the rule's text and the key.
     keyed: Generations<(u64, u64), Tally>,
+}
+
+/// What is counted over all calls of a rule.
+#[derive(Debug, Default)]
+struct Counted {
+    tally: Tally,
+    /// The rule, as the newest snapshot that has it holds it.
+    rule: Weak<CompiledRule>,
+    /// It is not in force any more.
+    is_let_go: bool,
 }
 
 /// What is counted for one rule and key. A rule's cadence and its limiter may have different keys; each uses
@@ -180,7 +196,7 @@ impl Activation {
         for rule in rules {
             let compiled = &rule.compiled;
             if !self.rules.contains_key(&compiled.text) {
-                continue; // forgotten: the rule is gone or has another text now
+                continue; // forgotten: another snapshot of the same text was the last that kept it
             }
             let probability = compiled.cadence.at(now.since(rule.since));
             let tally = self.tally(compiled.text, keys.of(compiled.cadence.per));
@@ -209,7 +225,7 @@ impl Activation {
 
     fn tally(&mut self, rule: u64, key: Option<u64>) -> &mut Tally {
         match key {
-            None => self.rules.entry(rule).or_default(),
+            None => &mut self.rules.entry(rule).or_default().tally,
             Some(key) => self.keyed.entry((rule, key)),
         }
     }

@@ -132,7 +132,7 @@ impl Setup {
 
     pub(super) async fn start(self) -> Bench {
         let config = format!(
-            "[proxy]\n{}\n[scenarios]\nactive = [{}]\n[kill_switch]\nerror_rate = 1.0\n{}\n{}",
+            "[proxy]\nallowed_hosts = [\"localhost\"]\n{}\n[scenarios]\nactive = [{}]\n[kill_switch]\nerror_rate = 1.0\n{}\n{}",
             self.proxy,
             self.active.join(", "),
             self.rest,

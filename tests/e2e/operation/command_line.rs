@@ -55,7 +55,7 @@ async fn verbs_that_switch_do_it_and_say_so() {
     let on = json_of(&daemon, &["on", "slow"]).await;
     assert_eq!((&on["scenario"], on["seed"].is_u64()), (&json!("slow"), true), "{on:#}");
     let status = text(&daemon, &["status"], 0).await.stdout;
-    assert!(status.contains("outage") && status.contains("murphy on"), "who switched it on is shown: {status}");
+    assert!(status.contains("outage") && status.contains("murphy (127.0.0.1)"), "who switched it on is shown: {status}");
     assert_eq!(json_of(&daemon, &["scenarios", "--active"]).await.as_array().unwrap().len(), 2);
 
     assert!(text(&daemon, &["off", "slow"], 0).await.stdout.contains("slow"));

@@ -20,7 +20,7 @@ async fn beyond_loopback_a_token_is_required() {
         assert!(failed.code().is_some_and(|code| code != 0), "{failed:#?}");
         assert!(failed.stderr.contains("control.token_file") && failed.stderr.contains("loopback"), "{}", failed.stderr);
     }
-    for (content, why) in [("", "empty"), ("short", "short")] {
+    for (content, why) in [("", "empty"), ("two words", "a blank in it")] {
         let builder = daemon(NEVER).file("token", content);
         let file = builder.folder().join("token");
         let failed = builder.env("MURPHY__CONTROL__TOKEN_FILE", file.to_str().unwrap()).try_start().await;
@@ -257,7 +257,10 @@ async fn the_proxy_does_not_lead_to_the_control_api() {
             let builder = DaemonBuilder::new().config(&route).env("MURPHY__CONTROL__LISTEN", &format!("127.0.0.1:{port}"));
             match builder.try_start().await {
                 Err(failed) => assert!(failed.stderr.contains("upstream"), "{host}: {}", failed.stderr),
-                Ok(daemon) => try_to_trip(&daemon, host).await,
+                Ok(daemon) => {
+                    try_to_trip(&daemon, host).await;
+                    drop(daemon.kill().await); // the next one listens on the same port
+                }
             }
         }
     }
@@ -278,7 +281,7 @@ async fn a_reload_does_not_open_the_way_to_the_control_api() {
 async fn try_to_trip(daemon: &Daemon, host: &str) {
     let mut raw = RawClient::connect(daemon.proxy()).await.unwrap();
     let status = raw_get(&mut raw, daemon, "/in/api/v1/status", "").await;
-    assert!(status.status() >= 400, "{host}: the proxy shows the control API: {status:?}");
+    assert!(status.status() >= 400, "{host}: the proxy shows the control API: {}", status.body.text());
     let request = format!(
         "POST /in/api/v1/kill-switch/trip HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}",
         daemon.proxy()

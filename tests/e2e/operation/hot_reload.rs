@@ -183,14 +183,17 @@ async fn a_bad_configuration_is_refused_with_its_place() {
     let daemon = started().await;
     for (text, place, parts) in [
         (format!("[proxy]\nmakr = false\n{NEVER}\n{SIM}"), "murphy.toml:2:1", ["makr", "mark"]),
-        (format!("{NEVER}\n{SIM}").replace("1.0", "\"much\""), "murphy.toml:3:14", ["much", "0 to 1"]),
-        (format!("{NEVER}\n{SIM}").replace("\"/sim\"", "\"sim\""), "murphy.toml:8:", ["sim", "/"]),
+        (format!("{NEVER}\n{SIM}").replace("1.0", "\"much\""), "murphy.toml:3:14", ["much", "a share"]),
+        (format!("{NEVER}\n{SIM}").replace("\"/sim\"", "\"sim\""), "murphy.toml:9:8", ["sim", "/"]),
         ("[proxy\n".to_owned(), "murphy.toml:1:", ["proxy", ""]),
     ] {
         fs::write(daemon.folder().join("murphy.toml"), text).unwrap();
         let (code, problem) = daemon.control_post("/api/v1/reload", json!({})).await;
         assert_eq!(code, StatusCode::UNPROCESSABLE_ENTITY, "{place}: {problem:#}");
-        daemon.wait_for_stderr(place).await;
+        let first = &problem["problems"][0];
+        let found = format!("{}:{}:{}", first["file"].as_str().unwrap(), first["line"], first["column"]);
+        assert!(found.contains(place), "{place}: {found}");
+        daemon.wait_for_stderr(&found).await;
         let shown = problem.to_string();
         assert!(parts.iter().all(|part| shown.contains(part)), "{parts:?}: {problem:#}");
         assert_eq!(status_of(&daemon).await, 501, "what ran goes on running");

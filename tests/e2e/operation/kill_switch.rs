@@ -102,10 +102,11 @@ basis = \"organic\"
     let daemon = daemon(routes).scenario("outage", OUTAGE).start().await;
     let answer = activate(&daemon, "outage").await;
     assert_eq!(answer["warnings"], json!([]), "it is not bound to trip");
-    calls(&daemon, "/sim/echo", 40).await;
-    judged(&daemon, 40).await;
-    assert_eq!(state(&daemon).await, "armed", "forty injected failures");
+    // The window reaches back to the oldest call that counts: what was injected since then is told.
     calls(&daemon, "/real/status/200", 5).await;
+    calls(&daemon, "/sim/echo", 40).await;
+    judged(&daemon, 45).await;
+    assert_eq!(state(&daemon).await, "armed", "forty injected failures");
     calls(&daemon, "/real/status/500", 5).await;
     judged(&daemon, 50).await;
     assert_eq!(state(&daemon).await, "armed", "five of ten real calls");

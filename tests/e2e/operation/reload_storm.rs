@@ -98,7 +98,7 @@ async fn storm(daemon: &Daemon) -> u32 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_reloads_under_load_fail_no_call() {
-    let daemon = daemon(&format!("{NEVER}\n[log]\nlevel = \"off\"\n")).scenario("numbered", &numbered(0)).start().await;
+    let daemon = daemon(&format!("{NEVER}\n[log]\nlevel = \"warn\"\n")).scenario("numbered", &numbered(0)).start().await;
     activate(&daemon, "numbered").await;
     let daemon = Arc::new(daemon);
     let stop = Arc::new(AtomicBool::new(false));

@@ -149,7 +149,7 @@ async fn control_answers(daemon: &Daemon) -> String {
     let mut all = String::new();
     for path in document["paths"].as_object().unwrap().keys() {
         let query = if path.contains("exchanges") { "?limit=1000&after=0" } else { "" };
-        let query = if path.ends_with("/stream") { "?limit=500&after=0" } else { query };
+        let query = if path.ends_with("/stream") { "?limit=100&after=0" } else { query };
         let url = daemon.control_url(&format!("{}{query}", path.replace("{name}", "every")));
         for token in [Some(canary("control-token")), Some(&canary("control-token")[1..]), None] {
             for accept in ["*/*", "application/openmetrics-text"] {

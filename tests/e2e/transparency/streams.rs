@@ -6,6 +6,7 @@ use murphy_testkit::peer::{Peer, Script, Signal};
 use murphy_testkit::raw::{Framing, RawClient};
 
 use super::setup::{OK, client, configured, proxy_to, within};
+use super::upstreams::mirror;
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
 
@@ -21,7 +22,8 @@ fn event(n: usize) -> String {
 async fn read_event(client: &mut RawClient, content: &str) {
     let wanted = chunk(content);
     let bytes = within(content, client.read_exact(wanted.len())).await.unwrap();
-    assert_eq!(String::from_utf8(bytes).unwrap(), wanted);
+    // The digits of a chunk's size may be of either case.
+    assert_eq!(String::from_utf8(bytes).unwrap().to_lowercase(), wanted);
 }
 
 async fn ask_for_events(client: &mut RawClient, host: std::net::SocketAddr) {
@@ -71,35 +73,22 @@ async fn bytes_of_a_sized_body_arrive_when_they_are_sent() {
     peer.join().await;
 }
 
-/// The upstream answers after a part of the upload, and the client sends on when it has seen that.
+/// The upstream sends each part of the upload back when it has it, and the client sends the next when it has that.
 #[tokio::test]
 async fn both_directions_flow_at_once() {
-    let ping = "POST /both HTTP/1.1\r\n";
-    let seen: Vec<Signal> = (0..5).map(|_| Signal::new()).collect();
-    let mut script = Script::new().read_head().send(HEAD);
-    for (n, signal) in seen.iter().enumerate() {
-        script = script.wait(signal).send(chunk(&event(n)));
-    }
-    let peer = Peer::in_order([script.read_until_left()]);
-    let daemon = proxy_to(&peer.url()).await;
+    let mirror = mirror(HEAD).await;
+    let daemon = proxy_to(&mirror.url()).await;
     let host = daemon.proxy();
     let mut client = client(host).await;
-    client.send(format!("{ping}Host: {host}\r\nTransfer-Encoding: chunked\r\n\r\n")).await.unwrap();
-    within("the answer's head, before the upload's end", client.read_head()).await.unwrap();
-    for (n, signal) in seen.iter().enumerate() {
+    client.send(format!("POST /both HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n")).await.unwrap();
+    within("the answer's head, before any of the upload", client.read_head()).await.unwrap();
+    for n in 0..10 {
         let part = format!("part {n}");
         client.send(chunk(&part)).await.unwrap();
-        within("a part of the upload", async {
-            while !String::from_utf8_lossy(&peer.seen()[0].bytes).contains(&part) {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
-        signal.fire();
-        read_event(&mut client, &event(n)).await;
+        read_event(&mut client, &part).await;
     }
-    client.reset();
-    within("the end of the upstream's connection", peer.join()).await;
+    client.send("0\r\n\r\n").await.unwrap();
+    assert_eq!(within("the end", client.read_exact(5)).await.unwrap(), b"0\r\n\r\n");
 }
 
 /// Neither the idle timeout nor any other of Murphy's ends a stream that is silent (field case: gateways that do).

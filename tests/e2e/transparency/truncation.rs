@@ -44,9 +44,9 @@ async fn the_agent_sees_that_the_end_is_missing() {
             assert_eq!(within("the next answer", next.response("GET")).await.status(), 200, "{name}, {how}");
             drop(next);
             let (_, exchanges) = daemon.control_get("/api/v1/exchanges").await;
-            let died = exchanges.as_array().unwrap().iter().find(|one| one["error"].is_string());
+            let died = exchanges.as_array().unwrap().iter().find(|one| one["outcome"] != "ok");
             let died = died.unwrap_or_else(|| panic!("{name}, {how}: nothing is noted: {exchanges}"));
-            assert_eq!(died["cause"], "upstream", "{died}");
+            assert_eq!((&died["outcome"], &died["cause"]), (&"dropped".into(), &"upstream".into()), "{died}");
             drop(daemon);
             peer.stop().await;
         }

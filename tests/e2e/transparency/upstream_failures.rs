@@ -49,10 +49,11 @@ async fn check(daemon: &Daemon, status: u16, says: &str) {
 
 #[tokio::test]
 async fn refused() {
-    let gone = Peer::each(Script::new());
-    let url = gone.url();
-    gone.stop().await;
-    check(&proxy_to(&url).await, 502, "refused").await;
+    // Taken, so that nobody else gets the port, and not listening.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let daemon = proxy_to(&format!("http://{}", socket.local_addr().unwrap())).await;
+    check(&daemon, 502, "refused").await;
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ pub struct ProxySettings {
     /// At most this many connections at once.
     #[schemars(range(min = 1))]
     pub max_connections: usize,
-    /// At most this many connections at once from one address (loopback is not counted).
+    /// At most this many connections at once from one address.
     #[schemars(extend("examples" = [256]))]
     pub max_connections_per_peer: Option<usize>,
     /// A request's head must be complete within this time.

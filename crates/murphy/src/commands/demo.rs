@@ -78,8 +78,7 @@ impl Verb for Arguments {
         let running = wiring::start(ServeOptions {
             config: Some(config),
             ..ServeOptions::default()
-        })
-        .map_err(Failure::failed)?;
+        })?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

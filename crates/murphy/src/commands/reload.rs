@@ -40,7 +40,7 @@ fn text(report: &ReloadReport) -> String {
         report.generation
     );
     for setting in &report.needs_restart {
-        text.push_str(&format!("\n  {setting} changed: it needs a restart"));
+        text.push_str(&format!("\n  {setting}"));
     }
     text
 }

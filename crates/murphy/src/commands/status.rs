@@ -95,7 +95,7 @@ fn text(status: &StatusView, routes: &[RouteView], now: Timestamp) -> String {
     text.push_str(&listed(routes, &status.listeners.proxy));
     for setting in &status.needs_restart {
         text.push_str(&format!(
-            "{} {} needs a restart\n",
+            "{} {}\n",
             styled(ACTIVE, "!"),
             printable(setting)
         ));

@@ -136,6 +136,11 @@ impl Body for Cut {
                         this.tail = data.split_off(room);
                     }
                     this.passed += data.len() as u64;
+                    let more = !this.tail.is_empty() || this.of.is_some_and(|of| of > this.at);
+                    if this.passed >= this.at && more && this.gate.is_open(this.rule.activation) {
+                        // Now, not at the next poll: with its length declared a body is not asked again.
+                        this.state = this.cut();
+                    }
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
             }

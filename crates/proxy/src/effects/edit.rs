@@ -75,6 +75,7 @@ fn cut(ctx: &Ctx<'_>, planned: &Planned, headers: &mut HeaderMap, body: BoxBody,
         ctx.trace.skipped(&planned.rule, Skip::DoesNotApply);
         return body;
     }
+    ctx.trace.touch(&planned.rule);
     if clean && length.is_some() {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(at));
     }

@@ -15,10 +15,11 @@ pub mod trace;
 pub mod wait;
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue};
 use murphy_core::plan::Skip;
+use murphy_core::span::print_duration;
 use murphy_dialects::dialect::Dialect;
 
 use crate::listen::Conn;
@@ -62,6 +63,13 @@ pub type Edited = Result<(Vec<u8>, String), Skip>;
 /// What the edit says, or [`Skip::Internal`] if it panicked.
 pub fn contained<T>(edit: impl FnOnce() -> Result<T, Skip>) -> Result<T, Skip> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(edit)).unwrap_or(Err(Skip::Internal))
+}
+
+/// A drawn wait as it is shown: to the millisecond, which is as fine as it helps anybody.
+#[must_use]
+pub fn shown(wait: Duration) -> String {
+    let whole = Duration::from_millis(u64::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX));
+    print_duration(if wait < Duration::from_millis(1) { wait } else { whole })
 }
 
 /// Marks a response with the rules that touched it.

@@ -14,7 +14,7 @@ use murphy_core::span::print_duration;
 use murphy_wire::pace::{Pacer, Wait};
 use tokio::time::Instant;
 
-use super::Ctx;
+use super::{Ctx, shown};
 use super::trace::Trace;
 use super::wait::{Gate, Held};
 use crate::body::BoxBody;
@@ -47,7 +47,7 @@ impl Paced {
     /// Waits before the first byte of `body`.
     #[must_use]
     pub fn delayed(body: BoxBody, wait: Duration, rule: &Arc<RuleRef>, ctx: &Ctx<'_>) -> Self {
-        ctx.trace.applied(rule, format!("delay {} before the body", print_duration(wait)));
+        ctx.trace.applied(rule, format!("delay {} before the body", shown(wait)));
         let mut paced = Self::unpaced(body, rule, ctx);
         paced.hold(Instant::now().checked_add(wait));
         paced

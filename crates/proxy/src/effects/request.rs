@@ -8,12 +8,11 @@ use http::header;
 use http::{Response, request};
 use murphy_core::effect::{Abort, AbortAt, AbortHow, DelayAt, Effect, Hang, Respond, Side, UpstreamUse};
 use murphy_core::plan::{Planned, Skip};
-use murphy_core::span::print_duration;
 use tokio::time::Instant;
 
 use super::pace::Paced;
 use super::wait::Held;
-use super::{Ctx, edit, head, respond};
+use super::{Ctx, edit, head, respond, shown};
 use crate::body::{BoxBody, Collected, Parts, collect_capped, content_length, discard};
 use crate::error::Break;
 
@@ -127,7 +126,7 @@ async fn one(
 pub async fn delayed(ctx: &Ctx<'_>, planned: &Planned) {
     let since = Instant::now();
     let held = ctx.gate.hold(&planned.rule, since.checked_add(planned.drawn.wait), ctx.trace).await;
-    let drawn = print_duration(planned.drawn.wait);
+    let drawn = shown(planned.drawn.wait);
     ctx.trace.applied(
         &planned.rule,
         match held {

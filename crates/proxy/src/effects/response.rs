@@ -129,8 +129,14 @@ async fn cut(
     parts: &response::Parts,
     body: BoxBody,
 ) -> BoxBody {
-    ctx.trace.touch(&planned.rule);
     let declared = content_length(&parts.headers);
+    if let (Position::Bytes(at), Some(length)) = (position, declared)
+        && at >= length
+    {
+        ctx.trace.skipped(&planned.rule, Skip::DoesNotApply); // all of it is there before the break
+        return body;
+    }
+    ctx.trace.touch(&planned.rule);
     if let (Position::Bytes(at), of) = (position, declared) {
         return Box::pin(Cut::new(body, at, of, ending, &planned.rule, ctx));
     }

@@ -119,11 +119,11 @@ impl Trace {
         self.state().malformed = true;
     }
 
-    /// Books an injected wait for as long as the guard lives.
+    /// Books an injected wait of this rule for as long as the guard lives.
     #[must_use]
-    pub fn waiting(&self) -> Waiting<'_> {
+    pub fn waiting<'a>(&'a self, rule: &'a RuleRef) -> Waiting<'a> {
         self.state().waiting += 1;
-        Waiting { trace: self, since: Instant::now(), ended: false, _known: self.observer.injected_wait() }
+        Waiting { trace: self, rule, since: Instant::now(), ended: false, _known: self.observer.injected_wait() }
     }
 
     /// What became of the faults.
@@ -149,6 +149,7 @@ impl Trace {
 /// An injected wait in progress.
 pub struct Waiting<'a> {
     trace: &'a Trace,
+    rule: &'a RuleRef,
     since: Instant,
     ended: bool,
     _known: murphy_observe::InjectedWait,
@@ -163,10 +164,16 @@ impl Waiting<'_> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
+        let waited = self.since.elapsed();
         let mut state = self.trace.state();
-        state.injected += self.since.elapsed();
+        state.injected += waited;
         state.waiting = state.waiting.saturating_sub(1);
         state.left_waiting |= !self.ended;
+        drop(state);
+        if !self.ended {
+            // A wait that nobody waited out was injected all the same.
+            self.trace.applied(self.rule, format!("waited {}ms, until the agent left", waited.as_millis()));
+        }
     }
 }
 

@@ -41,7 +41,7 @@ impl Gate {
     /// injected on `trace`, also when the waiting future is dropped.
     pub async fn hold(&self, rule: &RuleRef, deadline: Option<Instant>, trace: &Trace) -> Held {
         let mut watcher = self.live.watch(); // before the look, so that no publication is missed
-        let booked = trace.waiting();
+        let booked = trace.waiting(rule);
         let sleep = async {
             match deadline {
                 Some(deadline) => self.timer.sleep_until(deadline).await,

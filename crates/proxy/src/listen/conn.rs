@@ -12,9 +12,9 @@ use murphy_wire::http1::Violation;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::Listening;
 use super::drain::Stage;
 use super::limits::Place;
-use super::Listening;
 
 /// A client's connection.
 #[derive(Debug)]
@@ -151,7 +151,9 @@ impl Conn {
         }
     }
 
-    pub(super) fn is_reset(&self) -> bool {
+    /// Whether the connection is to end by a reset.
+    #[must_use]
+    pub fn is_reset(&self) -> bool {
         self.reset.load(Ordering::Acquire)
     }
 

@@ -223,13 +223,24 @@ impl ClientIo {
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
         loop {
-            let (deadline, then) = if self.conn.switch() == Switch::Yes {
+            if self.conn.switch() == Switch::Yes {
                 return Poll::Pending;
-            } else if self.conn.is_busy() {
-                if !self.is_in_body() {
-                    return Poll::Pending;
+            }
+            let now = Instant::now();
+            let (deadline, then) = if self.conn.is_busy() {
+                if self.is_in_body() {
+                    (since + self.patience.idle, Ended::Stalled)
+                } else {
+                    // hyper asks again when it is woken, which the end of the answer alone does not do: so look
+                    // again no later than the first deadline that can follow it.
+                    let next = if self.held.is_empty() {
+                        self.patience.idle
+                    } else {
+                        self.patience.head
+                    };
+                    ready!(self.poll_nap(cx, now + next));
+                    continue;
                 }
-                (since + self.patience.idle, Ended::Stalled)
             } else if !self.held.is_empty() {
                 (self.held_since + self.patience.head, Ended::Closed)
             } else if let Some(quiet_since) = self.conn.quiet_since() {
@@ -237,15 +248,20 @@ impl ClientIo {
             } else {
                 (self.started + self.patience.head, Ended::Closed)
             };
-            if deadline <= Instant::now() {
+            if deadline <= now {
                 return Poll::Ready(then);
             }
-            let nap = self.nap.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-            if nap.deadline() > deadline || nap.is_elapsed() {
-                nap.as_mut().reset(deadline);
-            }
-            ready!(nap.as_mut().poll(cx));
+            ready!(self.poll_nap(cx, deadline));
         }
+    }
+
+    /// Sleeps until `deadline` or less: a sleep that ends earlier goes on, so that it is hardly ever set anew.
+    fn poll_nap(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        let nap = self.nap.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if nap.deadline() > deadline || nap.is_elapsed() {
+            nap.as_mut().reset(deadline);
+        }
+        nap.as_mut().poll(cx)
     }
 
     /// Whether a body is under way.
@@ -317,6 +333,11 @@ impl Write for ClientIo {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.transport).poll_flush(cx))?;
         this.conn.flushed();
+        // What had to wait for the answer can be read now, and hyper believes that nothing can.
+        let waited = this.guard.is_undecided() || this.ended == Some(Ended::HalfClosed);
+        if waited && !this.conn.is_busy() {
+            cx.waker().wake_by_ref();
+        }
         Poll::Ready(Ok(()))
     }
 

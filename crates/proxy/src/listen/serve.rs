@@ -299,7 +299,9 @@ async fn close(socket: &TcpStream, closing: Closing) {
         Closing::Reset => socket.set_zero_linger(),
         Closing::Now => SockRef::from(socket).shutdown(Shutdown::Write),
         Closing::Gently => match SockRef::from(socket).shutdown(Shutdown::Write) {
-            Ok(()) => timeout(LINGER_TIME_MAX, read_to_end(socket)).await.unwrap_or(Ok(())),
+            Ok(()) => timeout(LINGER_TIME_MAX, read_to_end(socket))
+                .await
+                .unwrap_or(Ok(())),
             Err(error) => Err(error),
         },
     };

@@ -50,13 +50,14 @@ mod tests {
     async fn check(pieces: &[&[u8]], http2: bool) {
         let (mut client, mut server) = tokio::io::duplex(1024);
         let sent = pieces.concat();
-        let sniffed = tokio::spawn(async move { sniff(&mut server).await });
+        let sniffed = tokio::spawn(async move { (sniff(&mut server).await, server) });
         for piece in pieces {
             client.write_all(piece).await.unwrap();
             tokio::task::yield_now().await;
         }
         drop(client);
-        let sniffed = sniffed.await.unwrap().unwrap();
+        let (sniffed, _server) = sniffed.await.unwrap();
+        let sniffed = sniffed.unwrap();
         assert_eq!(sniffed.http2, http2);
         assert!(sent.starts_with(&sniffed.first));
     }

@@ -33,11 +33,15 @@ pub(super) async fn connect(
     tls: Option<&Tls>,
     http1: bool,
     limit: Duration,
+    never: &[SocketAddr],
 ) -> Result<Connected, Failure> {
     let deadline = Instant::now() + limit;
     let connecting = async {
         let stream = connect_tcp(upstream, deadline).await?;
         let peer = stream.peer_addr().map_err(unreachable)?;
+        if never.iter().any(|own| is_at(*own, peer)) {
+            return Err((UpstreamErrorKind::BadRequest, "it is Murphy's own listener".into()));
+        }
         let Some(tls) = tls else {
             return Ok(Connected {
                 transport: Transport::Clear(stream),
@@ -92,13 +96,23 @@ async fn connect_tcp(upstream: &Upstream, deadline: Instant) -> Result<TcpStream
     Err(failure)
 }
 
+/// Whether a connection to `peer` reached a listener at `own`, by whichever name it was found.
+fn is_at(own: SocketAddr, peer: SocketAddr) -> bool {
+    let (at, to) = (own.ip().to_canonical(), peer.ip().to_canonical());
+    let here = at.is_unspecified() && to.is_loopback();
+    own.port() == peer.port() && (at == to || here)
+}
+
 /// Linux can connect a socket to itself when nothing listens at a local port that it may choose as its own.
 fn is_own_echo(stream: &TcpStream) -> bool {
     matches!((stream.local_addr(), stream.peer_addr()), (Ok(local), Ok(peer)) if local == peer)
 }
 
 fn too_slow(limit: Duration) -> Failure {
-    let text = format!("no connection within {}", murphy_core::span::print_duration(limit));
+    let text = format!(
+        "no connection within {}",
+        murphy_core::span::print_duration(limit)
+    );
     (UpstreamErrorKind::ConnectTimeout, text.into())
 }
 

@@ -195,6 +195,9 @@ mod tests {
             error.to_string(),
             "the upstream refused the connection (https://api.example:8443): connection refused"
         );
-        assert_eq!((error.status(), error.cause()), (StatusCode::BAD_GATEWAY, Cause::Upstream));
+        assert_eq!(
+            (error.status(), error.cause()),
+            (StatusCode::BAD_GATEWAY, Cause::Upstream)
+        );
     }
 }

@@ -118,11 +118,7 @@ impl Watched {
 }
 
 impl AsyncRead for Watched {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
         let polled = ready!(Pin::new(&mut this.transport).poll_read(cx, buf));
@@ -167,5 +163,84 @@ impl AsyncWrite for Watched {
         let polled = Pin::new(&mut this.transport).poll_write_vectored(cx, bufs);
         this.note_sent(&polled);
         polled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const REQUEST: &[u8] = b"POST / HTTP/1.1\r\n\r\n";
+
+    async fn pair() -> (Watched, Arc<Witness>, TcpStream) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (upstream, _) = listener.accept().await.unwrap();
+        let witness = Arc::new(Witness::default());
+        let watched = Watched::new(Transport::Clear(client), Arc::clone(&witness));
+        (watched, witness, upstream)
+    }
+
+    async fn read(watched: &mut Watched) -> io::Result<usize> {
+        watched.read(&mut [0; 64]).await
+    }
+
+    #[tokio::test]
+    async fn a_look_before_the_first_write_keeps_the_request_back() {
+        let (mut watched, witness, upstream) = pair().await;
+        drop(upstream);
+        witness.begin(true, true);
+        assert!(watched.write_all(REQUEST).await.is_err());
+        assert_eq!(witness.evidence(), Evidence::Unsent);
+    }
+
+    #[tokio::test]
+    async fn a_reset_after_the_end_proves_that_the_upstream_had_closed_before() {
+        let (mut watched, witness, upstream) = pair().await;
+        drop(upstream); // its end arrives between the look and the write
+        witness.begin(false, true);
+        watched.write_all(REQUEST).await.unwrap();
+        assert_eq!(read(&mut watched).await.unwrap(), 0);
+        assert_eq!(witness.evidence(), Evidence::ClosedBefore);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_after_the_request_was_read_proves_nothing() {
+        let (mut watched, witness, mut upstream) = pair().await;
+        witness.begin(true, true);
+        watched.write_all(REQUEST).await.unwrap();
+        upstream.read_exact(&mut [0; REQUEST.len()]).await.unwrap();
+        drop(upstream);
+        let begun = Instant::now();
+        assert_eq!(read(&mut watched).await.unwrap(), 0);
+        assert_eq!(witness.evidence(), Evidence::Silent);
+        assert!(begun.elapsed() >= PROOF_WAIT_MAX, "it waits for a round trip");
+    }
+
+    #[tokio::test]
+    async fn a_close_with_the_request_unread_proves_nothing_either() {
+        let (mut watched, witness, upstream) = pair().await;
+        witness.begin(true, true);
+        watched.write_all(REQUEST).await.unwrap();
+        upstream.readable().await.unwrap();
+        drop(upstream); // a reset without an end: the kernel does not tell how much was read
+        assert!(read(&mut watched).await.is_err());
+        assert_eq!(witness.evidence(), Evidence::Silent);
+    }
+
+    #[tokio::test]
+    async fn a_byte_of_an_answer_is_an_answer() {
+        let (mut watched, witness, mut upstream) = pair().await;
+        witness.begin(true, true);
+        watched.write_all(REQUEST).await.unwrap();
+        upstream.write_all(b"H").await.unwrap();
+        assert_eq!(read(&mut watched).await.unwrap(), 1);
+        drop(upstream);
+        let _ended = read(&mut watched).await;
+        assert_eq!(witness.evidence(), Evidence::Answered);
     }
 }

@@ -131,6 +131,8 @@ async fn drive(
                 }
                 return Poll::Ready(());
             }
+            // The task is woken by requests, so a limit that the upstream sets is known from the next one on;
+            // until then h2 holds back what is too much.
             load.streams_max
                 .store(connection.current_max_send_streams(), Ordering::Release);
             while nap.as_mut().poll(cx).is_ready() {

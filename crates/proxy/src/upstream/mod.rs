@@ -62,6 +62,8 @@ pub struct UpstreamOptions {
     pub buffer_bytes_max: usize,
     /// The certificates that are trusted.
     pub roots: Roots,
+    /// Addresses that are never connected to, whatever name leads there: Murphy's own listeners.
+    pub never: Vec<SocketAddr>,
 }
 
 impl UpstreamOptions {
@@ -75,6 +77,7 @@ impl UpstreamOptions {
             head_bytes_max: 64 * 1024,
             buffer_bytes_max: 256 * 1024,
             roots,
+            never: Vec::new(),
         }
     }
 }
@@ -277,10 +280,7 @@ impl Outbound<'_> {
     ) -> Result<Result<Sent, Failed>, UpstreamError> {
         let overdue = timeouts::first_byte_overdue(self.route.timeouts.first_byte, self.upload.as_ref());
         let (answer, facts, lease) = match checkout {
-            Checkout::Http1 {
-                connection,
-                idle_for,
-            } => {
+            Checkout::Http1 { connection, idle_for } => {
                 let facts = SentFacts {
                     peer: connection.line.peer,
                     reused: idle_for.is_some(),

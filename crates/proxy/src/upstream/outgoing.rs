@@ -261,7 +261,8 @@ mod tests {
 
     use super::*;
 
-    type Scripted = StreamBody<futures_util::stream::Iter<std::vec::IntoIter<Result<Frame<Bytes>, BoxError>>>>;
+    type Scripted =
+        StreamBody<futures_util::stream::Iter<std::vec::IntoIter<Result<Frame<Bytes>, BoxError>>>>;
 
     fn scripted(frames: Vec<Result<Frame<Bytes>, BoxError>>) -> Scripted {
         StreamBody::new(futures_util::stream::iter(frames))
@@ -292,7 +293,10 @@ mod tests {
         assert_eq!(first.frame().await.unwrap().unwrap().into_data().unwrap(), "one ");
         let second = upload.again().unwrap();
         assert_eq!(read(second).await, (b"one two".to_vec(), Some(trailers)));
-        assert!(first.frame().await.unwrap().is_err(), "the first try must not read on");
+        assert!(
+            first.frame().await.unwrap().is_err(),
+            "the first try must not read on"
+        );
     }
 
     #[tokio::test]

@@ -99,7 +99,8 @@ impl Pool {
         if let Some(ready) = self.ready(&wants) {
             return Ok(ready);
         }
-        self.open(deadline.saturating_duration_since(Instant::now())).await
+        self.open(deadline.saturating_duration_since(Instant::now()))
+            .await
     }
 
     /// A new connection that is used for one request only, which may upgrade it.
@@ -118,7 +119,11 @@ impl Pool {
                 .except
                 .is_some_and(|except| std::ptr::eq(except, Arc::as_ptr(&connection.load)))
         };
-        let open = held.http2.iter().filter(others).filter(|connection| !connection.is_closed());
+        let open = held
+            .http2
+            .iter()
+            .filter(others)
+            .filter(|connection| !connection.is_closed());
         let room = open.clone().find(|connection| connection.has_room());
         let full = (held.http2.len() >= HTTP2_CONNECTIONS_MAX)
             .then(|| open.min_by_key(|connection| connection.load.streams()))
@@ -160,7 +165,9 @@ impl Pool {
         let failed = |error: hyper::Error| self.error(kind_of(&error), Some(error.into()));
         let pool = Arc::downgrade(self);
         if http2 {
-            let connection = http2::open(connected, &self.options, pool).await.map_err(failed)?;
+            let connection = http2::open(connected, &self.options, pool)
+                .await
+                .map_err(failed)?;
             let lease = connection.lease();
             let mut held = self.held();
             held.speaks_http1 = false;
@@ -191,7 +198,7 @@ impl Pool {
         let tls = tls
             .as_ref()
             .map_err(|error| self.error(UpstreamErrorKind::Tls, Some(error.clone().into())))?;
-        let connected = connect(&self.upstream, tls.as_ref(), http1, limit)
+        let connected = connect(&self.upstream, tls.as_ref(), http1, limit, &self.options.never)
             .await
             .map_err(|(kind, source)| self.error(kind, Some(source)))?;
         self.stats.opened();

@@ -96,7 +96,11 @@ mod tests {
             (attempt(false, true, true), Silent, false),
         ];
         for (attempt, evidence, expected) in cases {
-            assert_eq!(sends_again(attempt, evidence), expected, "{attempt:?} {evidence:?}");
+            assert_eq!(
+                sends_again(attempt, evidence),
+                expected,
+                "{attempt:?} {evidence:?}"
+            );
         }
     }
 

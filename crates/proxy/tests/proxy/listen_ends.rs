@@ -84,7 +84,11 @@ async fn a_client_that_hangs_up_cancels_its_call_at_once() {
             client.close().await;
         }
         gone.await.unwrap();
-        assert!(left.elapsed() < Duration::from_millis(100), "{:?}", left.elapsed());
+        assert!(
+            left.elapsed() < Duration::from_millis(100),
+            "{:?}",
+            left.elapsed()
+        );
     }
 }
 
@@ -99,15 +103,22 @@ async fn a_client_that_hangs_up_within_a_stream_cancels_it_at_once() {
             _cx: &mut Context<'_>,
         ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
             let first = !std::mem::replace(&mut self.0, true);
-            if first { Poll::Ready(Some(Ok(Frame::data("event".into())))) } else { Poll::Pending }
+            if first {
+                Poll::Ready(Some(Ok(Frame::data("event".into()))))
+            } else {
+                Poll::Pending
+            }
         }
     }
     let (dropped, gone) = oneshot::channel();
     let dropped = Arc::new(Mutex::new(Some(dropped)));
-    let served = serve(ListenOptions::default(), move |_request: Request<Incoming>, _conn| {
-        let tells = Tells(dropped.lock().unwrap().take());
-        async move { Ok::<_, Infallible>(Response::new(Endless(false, tells))) }
-    });
+    let served = serve(
+        ListenOptions::default(),
+        move |_request: Request<Incoming>, _conn| {
+            let tells = Tells(dropped.lock().unwrap().take());
+            async move { Ok::<_, Infallible>(Response::new(Endless(false, tells))) }
+        },
+    );
     let mut client = RawClient::connect(served.addr).await.unwrap();
     client.send(GET).await.unwrap();
     client.read_head().await.unwrap();
@@ -115,28 +126,38 @@ async fn a_client_that_hangs_up_within_a_stream_cancels_it_at_once() {
     let left = Instant::now();
     client.close().await; // sooner than a half-close would be: but the answer had begun
     gone.await.unwrap();
-    assert!(left.elapsed() < Duration::from_millis(100), "{:?}", left.elapsed());
+    assert!(
+        left.elapsed() < Duration::from_millis(100),
+        "{:?}",
+        left.elapsed()
+    );
 }
 
 #[tokio::test]
 async fn an_upload_that_breaks_off_is_an_error_and_no_end() {
     let (outcome, told) = oneshot::channel();
     let outcome = Arc::new(Mutex::new(Some(outcome)));
-    let served = serve(ListenOptions::default(), move |request: Request<Incoming>, _conn: Arc<Conn>| {
-        let outcome = outcome.lock().unwrap().take().unwrap();
-        async move {
-            let body = http_body_util::BodyExt::collect(request.into_body()).await;
-            outcome.send(body.is_err()).unwrap();
-            Ok::<_, Infallible>(respond(200, ""))
-        }
-    });
+    let served = serve(
+        ListenOptions::default(),
+        move |request: Request<Incoming>, _conn: Arc<Conn>| {
+            let outcome = outcome.lock().unwrap().take().unwrap();
+            async move {
+                let body = http_body_util::BodyExt::collect(request.into_body()).await;
+                outcome.send(body.is_err()).unwrap();
+                Ok::<_, Infallible>(respond(200, ""))
+            }
+        },
+    );
     let mut client = RawClient::connect(served.addr).await.unwrap();
     client
         .send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
         .await
         .unwrap();
     client.half_close().await.unwrap();
-    assert!(told.await.unwrap(), "a chunked body without its last chunk is not complete");
+    assert!(
+        told.await.unwrap(),
+        "a chunked body without its last chunk is not complete"
+    );
 }
 
 /// A body that breaks after its bytes have been flushed.
@@ -209,7 +230,9 @@ async fn a_reset_goes_through_tls_and_sends_no_close_notify() {
     };
     for (reset, expected) in [(true, End::Rst), (false, End::NoCloseNotify)] {
         let served = serve(options(), breaking(10, reset));
-        let mut client = RawClient::connect_tls(served.addr, ca.client(&[]), "localhost").await.unwrap();
+        let mut client = RawClient::connect_tls(served.addr, ca.client(&[]), "localhost")
+            .await
+            .unwrap();
         client.send(GET).await.unwrap();
         client.read_head().await.unwrap();
         let (bytes, end) = client.read_to_end().await;
@@ -225,21 +248,31 @@ async fn an_orderly_end_under_tls_says_so() {
         ..ListenOptions::default()
     };
     let served = serve(options, echo);
-    let mut client = RawClient::connect_tls(served.addr, ca.client(&[]), "localhost").await.unwrap();
-    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut client = RawClient::connect_tls(served.addr, ca.client(&[]), "localhost")
+        .await
+        .unwrap();
+    client
+        .send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .await
+        .unwrap();
     assert_eq!(client.response("GET").await.status(), 200);
     assert_eq!(client.read_to_end().await, (Vec::new(), End::Fin));
 }
 
 #[tokio::test]
 async fn a_fin_before_the_answer_stays_a_fin_although_a_body_lies_unread() {
-    let served = serve(ListenOptions::default(), |_request: Request<Incoming>, _conn: Arc<Conn>| async {
-        Err::<Response<Full<Bytes>>, BoxError>("on purpose".into())
-    });
+    let served = serve(
+        ListenOptions::default(),
+        |_request: Request<Incoming>, _conn: Arc<Conn>| async {
+            Err::<Response<Full<Bytes>>, BoxError>("on purpose".into())
+        },
+    );
     let mut client = RawClient::connect(served.addr).await.unwrap();
     let body = "x".repeat(200_000);
     client
-        .send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n{body}"))
+        .send(format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n{body}"
+        ))
         .await
         .unwrap();
     assert_eq!(client.read_to_end().await, (Vec::new(), End::Fin));
@@ -255,7 +288,11 @@ async fn connections_can_be_ended_when_they_are_accepted() {
         fn accepted(&self, _conn: &Arc<Conn>) -> Option<AbortHow> {
             Some(self.0)
         }
-        async fn call(&self, request: Request<Incoming>, conn: Arc<Conn>) -> Result<Response<Full<Bytes>>, Infallible> {
+        async fn call(
+            &self,
+            request: Request<Incoming>,
+            conn: Arc<Conn>,
+        ) -> Result<Response<Full<Bytes>>, Infallible> {
             echo(request, conn).await
         }
     }
@@ -310,7 +347,10 @@ async fn slow_clients_are_closed_at_their_deadlines() {
     assert_at(elapsed, options().idle_timeout, "half a body");
     let idle_http2 = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     let (_, elapsed) = closed_after(options(), idle_http2).await;
-    assert!(elapsed <= options().idle_timeout + Duration::from_secs(31), "{elapsed:?}");
+    assert!(
+        elapsed <= options().idle_timeout + Duration::from_secs(31),
+        "{elapsed:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -332,15 +372,22 @@ async fn dripping_a_head_does_not_extend_its_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn no_deadline_runs_while_an_answer_is_awaited() {
-    let served = serve(ListenOptions::default(), |_request: Request<Incoming>, _conn: Arc<Conn>| async {
-        sleep(Duration::from_secs(600)).await;
-        Ok::<_, Infallible>(respond(200, "late"))
-    });
+    let served = serve(
+        ListenOptions::default(),
+        |_request: Request<Incoming>, _conn: Arc<Conn>| async {
+            sleep(Duration::from_secs(600)).await;
+            Ok::<_, Infallible>(respond(200, "late"))
+        },
+    );
     let mut client = RawClient::connect(served.addr).await.unwrap();
     assert_eq!(client.get("/").await.body.text(), "late");
     let begun = Instant::now();
     assert_eq!(client.read_to_end().await, (Vec::new(), End::Fin));
-    assert_at(begun.elapsed(), Duration::from_secs(60), "idle counts from the answer");
+    assert_at(
+        begun.elapsed(),
+        Duration::from_secs(60),
+        "idle counts from the answer",
+    );
 }
 
 #[tokio::test(start_paused = true)]

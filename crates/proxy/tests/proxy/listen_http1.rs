@@ -31,7 +31,11 @@ async fn exchange(request: &str) -> (u16, String, End) {
 async fn what_rfc_9112_forbids_is_answered_and_the_connection_ends_in_order() {
     let cases = [
         ("GET / HTTP/1.1\r\n\r\n", 400, "no Host"),
-        ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "more than one Host"),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+            400,
+            "more than one Host",
+        ),
         (
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             400,
@@ -39,14 +43,22 @@ async fn what_rfc_9112_forbids_is_answered_and_the_connection_ends_in_order() {
         ),
         ("GET / HTTP/1.1\nHost: a\n\n", 400, "carriage return"),
         ("GET / HTTP/1.1\r\nHost: a\r\nX : b\r\n\r\n", 400, "colon"),
-        ("GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n folded\r\n\r\n", 400, "white space"),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n folded\r\n\r\n",
+            400,
+            "white space",
+        ),
         ("GET / HTTP/2.7\r\nHost: a\r\n\r\n", 505, "version"),
         (
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx",
             400,
             "Content-Length",
         ),
-        ("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "HTTP/1.0"),
+        (
+            "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+            "HTTP/1.0",
+        ),
     ];
     for (request, status, says) in cases {
         let (found, text, end) = exchange(request).await;
@@ -62,7 +74,11 @@ async fn a_head_over_the_limits_is_431() {
     assert_eq!(status, 431);
     let long = "y".repeat(70_000);
     let (status, _, end) = exchange(&format!("GET / HTTP/1.1\r\nHost: a\r\nx: {long}\r\n\r\n")).await;
-    assert_eq!((status, end), (431, End::Fin), "the unread rest must not reset the connection");
+    assert_eq!(
+        (status, end),
+        (431, End::Fin),
+        "the unread rest must not reset the connection"
+    );
 }
 
 #[tokio::test]
@@ -115,7 +131,11 @@ async fn a_body_that_goes_wrong_is_an_error_of_that_body() {
         tokio::task::yield_now().await;
     }
     let response = client.response("POST").await;
-    assert!(response.body.text().contains("field name"), "{}", response.body.text());
+    assert!(
+        response.body.text().contains("field name"),
+        "{}",
+        response.body.text()
+    );
 }
 
 #[tokio::test]
@@ -147,7 +167,9 @@ async fn heads_and_chunks_come_in_any_pieces() {
 async fn pipelined_requests_are_answered_in_order() {
     let served = serve(ListenOptions::default(), echo);
     let mut client = RawClient::connect(served.addr).await.unwrap();
-    let requests: String = (0..40).map(|n| format!("GET /{n} HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
+    let requests: String = (0..40)
+        .map(|n| format!("GET /{n} HTTP/1.1\r\nHost: a\r\n\r\n"))
+        .collect();
     client.send(requests).await.unwrap();
     for n in 0..40 {
         assert_eq!(client.response("GET").await.body.text(), format!("GET /{n} "));
@@ -158,7 +180,10 @@ async fn pipelined_requests_are_answered_in_order() {
 async fn http_1_0_is_answered_and_closed_unless_kept_alive() {
     let served = serve(ListenOptions::default(), echo);
     let mut client = RawClient::connect(served.addr).await.unwrap();
-    client.send("GET /old HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").await.unwrap();
+    client
+        .send("GET /old HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        .await
+        .unwrap();
     let response = client.response("GET").await;
     assert_eq!(response.head.header("connection"), Some("keep-alive"));
     client.send("GET /older HTTP/1.0\r\n\r\n").await.unwrap();
@@ -170,26 +195,41 @@ async fn http_1_0_is_answered_and_closed_unless_kept_alive() {
 async fn no_field_is_added_to_an_answer() {
     let served = serve(ListenOptions::default(), echo);
     let response = RawClient::connect(served.addr).await.unwrap().get("/").await;
-    assert_eq!(response.head.headers, [("content-length".to_owned(), "6".to_owned())]);
+    assert_eq!(
+        response.head.headers,
+        [("content-length".to_owned(), "6".to_owned())]
+    );
 }
 
 #[tokio::test]
 async fn a_large_upload_passes_whole() {
     let service = async |request: Request<Incoming>, _conn: Arc<Conn>| {
         let bytes = request.into_body().collect().await.unwrap().to_bytes();
-        let sum = bytes.iter().fold(0_u64, |sum, byte| sum * 31 % 1_000_003 + u64::from(*byte));
+        let sum = bytes
+            .iter()
+            .fold(0_u64, |sum, byte| sum * 31 % 1_000_003 + u64::from(*byte));
         Ok::<_, Infallible>(respond(200, format!("{} {sum}", bytes.len())))
     };
-    let served = serve(ListenOptions::default(), move |request, conn| service(request, conn));
+    let served = serve(ListenOptions::default(), move |request, conn| {
+        service(request, conn)
+    });
     let body: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
-    let sum = body.iter().fold(0_u64, |sum, byte| sum * 31 % 1_000_003 + u64::from(*byte));
+    let sum = body
+        .iter()
+        .fold(0_u64, |sum, byte| sum * 31 % 1_000_003 + u64::from(*byte));
     let mut client = RawClient::connect(served.addr).await.unwrap();
     client
-        .send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len()))
+        .send(format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        ))
         .await
         .unwrap();
     client.send(&body).await.unwrap();
-    assert_eq!(client.response("POST").await.body.text(), format!("3000000 {sum}"));
+    assert_eq!(
+        client.response("POST").await.body.text(),
+        format!("3000000 {sum}")
+    );
 }
 
 #[tokio::test]
@@ -205,10 +245,7 @@ async fn expect_100_continue_is_answered_when_the_body_is_wanted() {
     assert_eq!(client.response("POST").await.body.text(), "POST / ok");
 }
 
-async fn switching(
-    request: Request<Incoming>,
-    conn: Arc<Conn>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn switching(request: Request<Incoming>, conn: Arc<Conn>) -> Result<Response<Full<Bytes>>, Infallible> {
     if !request.uri().path().starts_with("/switch") {
         return echo(request, conn).await;
     }
@@ -221,7 +258,9 @@ async fn switching(
         }
     });
     let mut response = respond(101, "");
-    response.headers_mut().insert("connection", "upgrade".parse().unwrap());
+    response
+        .headers_mut()
+        .insert("connection", "upgrade".parse().unwrap());
     response.headers_mut().insert("upgrade", "echo".parse().unwrap());
     Ok(response)
 }
@@ -261,12 +300,18 @@ async fn after_a_refused_switch_http_goes_on() {
 
 #[tokio::test]
 async fn a_service_that_panics_costs_its_connection_only() {
-    let served = serve(ListenOptions::default(), |request: Request<Incoming>, conn| async move {
-        assert_ne!(request.uri().path(), "/panic", "on purpose");
-        echo(request, conn).await
-    });
+    let served = serve(
+        ListenOptions::default(),
+        |request: Request<Incoming>, conn| async move {
+            assert_ne!(request.uri().path(), "/panic", "on purpose");
+            echo(request, conn).await
+        },
+    );
     let mut client = RawClient::connect(served.addr).await.unwrap();
-    client.send("GET /panic HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    client
+        .send("GET /panic HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
     let (bytes, _) = client.read_to_end().await;
     assert_eq!(bytes, b"");
     let response = RawClient::connect(served.addr).await.unwrap().get("/next").await;

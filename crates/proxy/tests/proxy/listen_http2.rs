@@ -27,7 +27,9 @@ async fn start<S>(stream: S) -> (Sender, Ended)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .unwrap();
     (sender, tokio::spawn(connection))
 }
 
@@ -49,14 +51,17 @@ async fn text(sender: &mut Sender, request: Request<Full<Bytes>>) -> String {
 #[tokio::test]
 async fn prior_knowledge_and_a_hundred_streams_at_once() {
     let all = Arc::new(Barrier::new(100));
-    let served = serve(ListenOptions::default(), move |request: Request<Incoming>, conn: Arc<Conn>| {
-        let all = Arc::clone(&all);
-        async move {
-            all.wait().await; // no answer before all hundred are there
-            assert!(conn.is_http2());
-            echo(request, conn).await
-        }
-    });
+    let served = serve(
+        ListenOptions::default(),
+        move |request: Request<Incoming>, conn: Arc<Conn>| {
+            let all = Arc::clone(&all);
+            async move {
+                all.wait().await; // no answer before all hundred are there
+                assert!(conn.is_http2());
+                echo(request, conn).await
+            }
+        },
+    );
     let (sender, _ended) = client(&served).await;
     let calls: Vec<_> = (0..100)
         .map(|n| {
@@ -78,9 +83,15 @@ async fn alpn_chooses_the_version() {
         tls: Some(config),
         ..ListenOptions::default()
     };
-    let served = serve(options, |_request: Request<Incoming>, conn: Arc<Conn>| async move {
-        Ok::<_, Infallible>(respond(200, format!("tls {} h2 {}", conn.is_tls(), conn.is_http2())))
-    });
+    let served = serve(
+        options,
+        |_request: Request<Incoming>, conn: Arc<Conn>| async move {
+            Ok::<_, Infallible>(respond(
+                200,
+                format!("tls {} h2 {}", conn.is_tls(), conn.is_http2()),
+            ))
+        },
+    );
     let tcp = TcpStream::connect(served.addr).await.unwrap();
     let connector = TlsConnector::from(ca.client(&["h2", "http/1.1"]));
     let name = ServerName::try_from("localhost").unwrap();
@@ -90,7 +101,9 @@ async fn alpn_chooses_the_version() {
     assert_eq!(text(&mut sender, get("/")).await, "tls true h2 true");
     for alpn in [&["http/1.1"][..], &[]] {
         let mut client =
-            murphy_testkit::raw::RawClient::connect_tls(served.addr, ca.client(alpn), "localhost").await.unwrap();
+            murphy_testkit::raw::RawClient::connect_tls(served.addr, ca.client(alpn), "localhost")
+                .await
+                .unwrap();
         assert_eq!(client.get("/").await.body.text(), "tls true h2 false");
     }
 }
@@ -119,7 +132,11 @@ async fn a_drain_says_goaway_and_finishes_streams() {
         let listening = Arc::clone(&served.listening);
         async move { listening.drain(Duration::from_secs(10)).await }
     });
-    while !served.listening.stage().eq(&murphy_proxy::listen::Stage::Draining) {
+    while !served
+        .listening
+        .stage()
+        .eq(&murphy_proxy::listen::Stage::Draining)
+    {
         tokio::task::yield_now().await;
     }
     go_on.fire();
@@ -142,7 +159,8 @@ fn resetting() -> impl Service {
     }
 }
 
-fn h2_cause(error: &dyn std::error::Error) -> Option<&h2::Error> {
+/// The error of this type among the sources.
+fn cause<E: std::error::Error + 'static>(error: &dyn std::error::Error) -> Option<&E> {
     let mut source = error.source();
     while let Some(inner) = source {
         if let Some(found) = inner.downcast_ref() {
@@ -158,7 +176,7 @@ async fn an_error_resets_its_stream_with_its_code_and_nothing_else() {
     let served = serve(ListenOptions::default(), resetting());
     let (mut sender, _ended) = client(&served).await;
     let error = sender.send_request(get("/stream")).await.unwrap_err();
-    let reason = h2_cause(&error).and_then(h2::Error::reason);
+    let reason = cause::<h2::Error>(&error).and_then(h2::Error::reason);
     assert_eq!(reason, Some(h2::Reason::ENHANCE_YOUR_CALM));
     assert_eq!(text(&mut sender, get("/")).await, "fine");
 }
@@ -170,6 +188,6 @@ async fn a_reset_ends_the_whole_connection() {
     assert_eq!(text(&mut sender, get("/")).await, "fine");
     assert!(sender.send_request(get("/reset")).await.is_err());
     let error = ended.await.unwrap().unwrap_err();
-    let io = h2_cause(&error).and_then(h2::Error::get_io).map(std::io::Error::kind);
+    let io = cause::<std::io::Error>(&error).map(std::io::Error::kind);
     assert_eq!(io, Some(std::io::ErrorKind::ConnectionReset), "{error:?}");
 }

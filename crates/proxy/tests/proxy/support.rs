@@ -54,7 +54,10 @@ pub async fn echo(request: Request<Incoming>, conn: Arc<Conn>) -> Result<Respons
             return Ok(respond(400, format!("body: {}", cause.unwrap_or_default())));
         }
     };
-    Ok(respond(200, format!("{} {} {text}", parts.method, parts.uri.path())))
+    Ok(respond(
+        200,
+        format!("{} {} {text}", parts.method, parts.uri.path()),
+    ))
 }
 
 pub fn respond(status: u16, text: impl Into<Bytes>) -> Response<Full<Bytes>> {

@@ -63,7 +63,13 @@ async fn calls_at_the_same_time_have_connections_of_their_own_within_the_bound()
     while upstreams.held(&route.upstream) != (3, 0) {
         tokio::task::yield_now().await;
     }
-    while peer.seen().iter().filter(|seen| seen.end == Some(End::Fin)).count() < 2 {
+    while peer
+        .seen()
+        .iter()
+        .filter(|seen| seen.end == Some(End::Fin))
+        .count()
+        < 2
+    {
         tokio::task::yield_now().await;
     }
 }
@@ -91,7 +97,9 @@ async fn path_and_query_go_as_they_are_and_the_host_is_the_upstreams() {
     let send = async |request| upstreams.send(&route, request).await.unwrap();
     send(request("GET", "http://ignored.example/a%2Fb/%zz?x=%20&y", "")).await;
     let mut preserved = request("POST", "/", "body");
-    preserved.headers_mut().insert("host", "agent.example".parse().unwrap());
+    preserved
+        .headers_mut()
+        .insert("host", "agent.example".parse().unwrap());
     send(preserved).await;
     let requests = recorder.wait_for(2).await;
     assert_eq!(requests[0].target, "/a%2Fb/%zz?x=%20&y");
@@ -112,11 +120,21 @@ async fn header_names_keep_their_case() {
             async move { upstreams.send(&route, request).await.map(|sent| sent.response) }
         }
     });
-    let mut client = murphy_testkit::raw::RawClient::connect(served.addr).await.unwrap();
-    client.send("GET / HTTP/1.1\r\nHost: a\r\nX-ODD-case: 2\r\n\r\n").await.unwrap();
+    let mut client = murphy_testkit::raw::RawClient::connect(served.addr)
+        .await
+        .unwrap();
+    client
+        .send("GET / HTTP/1.1\r\nHost: a\r\nX-ODD-case: 2\r\n\r\n")
+        .await
+        .unwrap();
     let head = client.response("GET").await.head;
     assert_eq!(head.headers[0].0, "X-CamelCase");
-    let names: Vec<_> = peer.requests()[0].head.headers.iter().map(|(name, _)| name.clone()).collect();
+    let names: Vec<_> = peer.requests()[0]
+        .head
+        .headers
+        .iter()
+        .map(|(name, _)| name.clone())
+        .collect();
     assert_eq!(names, ["Host", "X-ODD-case"]);
 }
 
@@ -131,27 +149,52 @@ async fn fails(script: Script) -> (UpstreamErrorKind, StatusCode, Cause) {
 async fn each_failure_has_its_kind() {
     use UpstreamErrorKind as Kind;
     let cases = [
-        (Script::new().read_request().send("nonsense\r\n\r\n"), Kind::BadResponse),
+        (
+            Script::new().read_request().send("nonsense\r\n\r\n"),
+            Kind::BadResponse,
+        ),
         (Script::new().read_request().reset(), Kind::Reset),
         (Script::new().read_request(), Kind::Closed),
-        (Script::new().read_request().send("HTTP/1.1 200 OK\r\nConte"), Kind::Closed),
+        (
+            Script::new().read_request().send("HTTP/1.1 200 OK\r\nConte"),
+            Kind::Closed,
+        ),
     ];
     for (script, kind) in cases {
-        assert_eq!(fails(script).await, (kind, StatusCode::BAD_GATEWAY, Cause::Upstream));
+        assert_eq!(
+            fails(script).await,
+            (kind, StatusCode::BAD_GATEWAY, Cause::Upstream)
+        );
     }
     let late = fails(Script::new().read_request().hold()).await;
-    assert_eq!(late, (Kind::FirstByteTimeout, StatusCode::GATEWAY_TIMEOUT, Cause::Upstream));
+    assert_eq!(
+        late,
+        (
+            Kind::FirstByteTimeout,
+            StatusCode::GATEWAY_TIMEOUT,
+            Cause::Upstream
+        )
+    );
 }
 
 #[tokio::test]
 async fn an_upstream_that_is_not_there_is_refused_or_unknown() {
-    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let unused = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let upstreams = upstreams();
-    let error = upstreams.send(&route(unused), request("GET", "/", "")).await.unwrap_err();
+    let error = upstreams
+        .send(&route(unused), request("GET", "/", ""))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), UpstreamErrorKind::Refused);
     assert!(error.to_string().contains(&format!("http://{unused}")), "{error}");
     let nowhere = route_to(Scheme::HTTP, "no-such-host.invalid:80", Protocol::Auto);
-    let error = upstreams.send(&nowhere, request("GET", "/", "")).await.unwrap_err();
+    let error = upstreams
+        .send(&nowhere, request("GET", "/", ""))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), UpstreamErrorKind::Resolve);
 }
 
@@ -194,7 +237,11 @@ async fn who_gives_up_the_call_gives_up_the_connection() {
     let left = Instant::now();
     call.abort();
     let seen = peer.join().await;
-    assert!(left.elapsed() < Duration::from_millis(100), "{:?}", left.elapsed());
+    assert!(
+        left.elapsed() < Duration::from_millis(100),
+        "{:?}",
+        left.elapsed()
+    );
     assert!(seen[0].end.is_some());
 }
 
@@ -209,31 +256,46 @@ async fn who_gives_up_the_body_gives_up_the_connection() {
     let left = Instant::now();
     drop(body);
     let seen = peer.join().await;
-    assert!(left.elapsed() < Duration::from_millis(100), "{:?}", left.elapsed());
+    assert!(
+        left.elapsed() < Duration::from_millis(100),
+        "{:?}",
+        left.elapsed()
+    );
     assert!(seen[0].end.is_some());
     assert_eq!(upstreams.held(&route.upstream), (0, 0));
 }
 
 #[tokio::test]
 async fn a_body_of_the_agents_that_fails_is_the_agents_fault() {
-    let peer = Peer::each(Script::new().read_head().read_until_left());
+    let peer = Peer::each(Script::new().read_until_left());
     let (upstreams, route) = (upstreams(), route(peer.addr()));
     let frames: Vec<Result<Frame<Bytes>, BoxError>> =
         vec![Ok(Frame::data("some".into())), Err("the agent hung up".into())];
     let body = StreamBody::new(futures_util::stream::iter(frames));
     let request = Request::post("/").body(body).unwrap();
     let error = upstreams.send(&route, request).await.unwrap_err();
-    assert_eq!((error.kind(), error.cause()), (UpstreamErrorKind::RequestBody, Cause::Agent));
+    assert_eq!(
+        (error.kind(), error.cause()),
+        (UpstreamErrorKind::RequestBody, Cause::Agent)
+    );
     assert!(error.to_string().ends_with("the agent hung up"), "{error}");
 }
 
 #[tokio::test]
 async fn an_upgrade_gets_a_connection_of_its_own() {
     let switched = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nearly";
-    let peer = Peer::each(Script::new().read_head().send(switched).send("late").read_until_left());
+    let peer = Peer::each(
+        Script::new()
+            .read_head()
+            .send(switched)
+            .send("late")
+            .read_until_left(),
+    );
     let (upstreams, route) = (upstreams(), route(peer.addr()));
     let mut asking = request("GET", "/", "");
-    asking.headers_mut().insert("connection", "upgrade".parse().unwrap());
+    asking
+        .headers_mut()
+        .insert("connection", "upgrade".parse().unwrap());
     asking.headers_mut().insert("upgrade", "echo".parse().unwrap());
     let sent = upstreams.send(&route, asking).await.unwrap();
     assert_eq!(sent.response.status(), StatusCode::SWITCHING_PROTOCOLS);
@@ -280,7 +342,9 @@ async fn http2_with_prior_knowledge_shares_one_connection() {
             let (upstreams, route) = (Arc::clone(&upstreams), Arc::clone(&route));
             tokio::spawn(async move {
                 let mut request = request("POST", &format!("/{n}?q"), "x");
-                request.headers_mut().insert("host", "agent.example".parse().unwrap());
+                request
+                    .headers_mut()
+                    .insert("host", "agent.example".parse().unwrap());
                 let sent = upstreams.send(&route, request).await.unwrap();
                 assert!(sent.facts.http2);
                 text(sent.response.into_body()).await
@@ -294,7 +358,11 @@ async fn http2_with_prior_knowledge_shares_one_connection() {
     assert_eq!(upstreams.stats().opened, 1);
     let requests = recorder.wait_for(100).await;
     let first = &requests[0];
-    assert_eq!(first.all("host"), Vec::<&str>::new(), "`host` went as `:authority`");
+    assert_eq!(
+        first.all("host"),
+        Vec::<&str>::new(),
+        "`host` went as `:authority`"
+    );
     assert_eq!(first.authority.as_deref(), Some("agent.example"));
 }
 
@@ -317,7 +385,10 @@ async fn an_expired_first_byte_does_not_count_the_agents_own_time() {
 async fn dropping_the_pools_closes_their_connections() {
     let peer = Peer::each(Script::answering(OK));
     let (upstreams, route) = (upstreams(), route(peer.addr()));
-    let sent = upstreams.send(&route, Request::new(Full::new(Bytes::new()))).await.unwrap();
+    let sent = upstreams
+        .send(&route, Request::new(Full::new(Bytes::new())))
+        .await
+        .unwrap();
     text(sent.response.into_body()).await;
     drop(upstreams);
     let seen = peer.join().await;

@@ -41,7 +41,11 @@ async fn warm(upstreams: &Upstreams, route: &Route) {
 }
 
 /// The second request of a method on a connection that dies in this way.
-async fn second(method: &str, unsafe_too: bool, then: impl FnOnce(Script) -> Script) -> Result<bool, UpstreamErrorKind> {
+async fn second(
+    method: &str,
+    unsafe_too: bool,
+    then: impl FnOnce(Script) -> Script,
+) -> Result<bool, UpstreamErrorKind> {
     let peer = peer(dying(then));
     let (upstreams, mut route) = (upstreams(), route(peer.addr()));
     route.retry_unsafe = unsafe_too;
@@ -52,7 +56,11 @@ async fn second(method: &str, unsafe_too: bool, then: impl FnOnce(Script) -> Scr
     match result {
         Ok(sent) => {
             assert_eq!(text(sent.response.into_body()).await, "ok");
-            assert_eq!(requests.last().unwrap().body.as_ref().unwrap().text(), "body", "sent again whole");
+            assert_eq!(
+                requests.last().unwrap().body.as_ref().unwrap().text(),
+                "body",
+                "sent again whole"
+            );
             Ok(sent.facts.retried)
         }
         Err(error) => {
@@ -69,8 +77,14 @@ async fn silence_is_repeated_for_idempotent_methods_and_by_permission_only() {
         assert_eq!(second(method, false, Script::reset).await, Ok(true), "{method}");
     }
     for method in ["POST", "PATCH"] {
-        assert_eq!(second(method, false, |script| script).await, Err(UpstreamErrorKind::Closed));
-        assert_eq!(second(method, false, Script::reset).await, Err(UpstreamErrorKind::Reset));
+        assert_eq!(
+            second(method, false, |script| script).await,
+            Err(UpstreamErrorKind::Closed)
+        );
+        assert_eq!(
+            second(method, false, Script::reset).await,
+            Err(UpstreamErrorKind::Reset)
+        );
         assert_eq!(second(method, true, |script| script).await, Ok(true), "{method}");
     }
 }
@@ -84,7 +98,10 @@ async fn the_beginning_of_an_answer_forbids_to_repeat() {
 #[tokio::test(start_paused = true)]
 async fn a_new_connection_that_dies_is_never_repeated() {
     let peer = Peer::in_order([Script::new().read_request()]);
-    let error = upstreams().send(&route(peer.addr()), request("GET", "/", "")).await.unwrap_err();
+    let error = upstreams()
+        .send(&route(peer.addr()), request("GET", "/", ""))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), UpstreamErrorKind::Closed);
     assert_eq!(peer.join().await.len(), 1);
 }
@@ -108,7 +125,10 @@ async fn a_body_that_is_too_large_to_keep_is_not_repeated() {
     warm(&upstreams, &route).await;
     let frames = (0..100).map(|_| Ok::<_, BoxError>(Frame::data(Bytes::from(vec![b'x'; 1024]))));
     let body = StreamBody::new(futures_util::stream::iter(frames));
-    let error = upstreams.send(&route, Request::put("/").body(body).unwrap()).await.unwrap_err();
+    let error = upstreams
+        .send(&route, Request::put("/").body(body).unwrap())
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), UpstreamErrorKind::Closed);
     peer.stop().await;
 }
@@ -117,7 +137,12 @@ async fn a_body_that_is_too_large_to_keep_is_not_repeated() {
 async fn a_post_does_not_gamble_on_an_old_connection() {
     let peer = Peer::each(Script::answering(OK));
     let (upstreams, route) = (upstreams(), route(peer.addr()));
-    for (idle, method, reused) in [(10, "POST", true), (30, "POST", false), (30, "GET", true), (30, "POST", false)] {
+    for (idle, method, reused) in [
+        (10, "POST", true),
+        (30, "POST", false),
+        (30, "GET", true),
+        (30, "POST", false),
+    ] {
         warm(&upstreams, &route).await;
         tokio::time::sleep(Duration::from_millis(idle)).await;
         let sent = upstreams.send(&route, request(method, "/", "x")).await.unwrap();
@@ -144,7 +169,11 @@ async fn answer_until_idle(mut stream: TcpStream, idle: Duration) {
             let Ok(Ok(count @ 1..)) = read else { return };
             seen += count;
             // GET has no body, and POST has one byte.
-            let end = if bytes.starts_with(b"GET") { &b"\r\n\r\n"[..] } else { b"\r\n\r\nx" };
+            let end = if bytes.starts_with(b"GET") {
+                &b"\r\n\r\n"[..]
+            } else {
+                b"\r\n\r\nx"
+            };
             if bytes[..seen].ends_with(end) {
                 break;
             }
@@ -163,7 +192,13 @@ async fn race(addr: SocketAddr, method: &'static str, count: usize, idle: Durati
             let (upstreams, route) = (upstreams(), route(addr));
             let mut errors = Vec::new();
             for n in 0..count / LANES {
-                match upstreams.send(&route, request(method, "/", if method == "POST" { "x" } else { "" })).await {
+                match upstreams
+                    .send(
+                        &route,
+                        request(method, "/", if method == "POST" { "x" } else { "" }),
+                    )
+                    .await
+                {
                     Ok(sent) => assert_eq!(text(sent.response.into_body()).await, "ok"),
                     Err(error) => errors.push(error.to_string()),
                 }
@@ -182,7 +217,10 @@ async fn race(addr: SocketAddr, method: &'static str, count: usize, idle: Durati
         again.1 += counts.again_closed_before;
         again.2 += counts.again_silent;
     }
-    println!("B13 {method}: {count} requests, {} errors, sent again (unsent, closed before, silent): {again:?}", errors.len());
+    println!(
+        "B13 {method}: {count} requests, {} errors, sent again (unsent, closed before, silent): {again:?}",
+        errors.len()
+    );
     errors
 }
 
@@ -196,7 +234,11 @@ async fn idle_close_race() {
     let addr = listener.local_addr().unwrap();
     let upstream = tokio::spawn(closes_when_idle(listener, idle));
     for method in ["GET", "POST"] {
-        assert_eq!(race(addr, method, count, idle).await, Vec::<String>::new(), "{method}");
+        assert_eq!(
+            race(addr, method, count, idle).await,
+            Vec::<String>::new(),
+            "{method}"
+        );
     }
     upstream.abort();
 }

@@ -31,7 +31,9 @@ async fn version(recorder: &Recorder, route: &Route) -> Result<String, UpstreamE
 }
 
 fn recorder(ca: &TestCa, alpn: &[&str]) -> Recorder {
-    Recorder::start_tls(ca.server(alpn), |request| answer(200, &format!("{:?}", request.version)))
+    Recorder::start_tls(ca.server(alpn), |request| {
+        answer(200, &format!("{:?}", request.version))
+    })
 }
 
 #[tokio::test]
@@ -39,9 +41,18 @@ async fn only_a_certificate_from_a_trusted_root_for_the_name_is_taken() {
     let (ca, other) = (TestCa::new(), TestCa::new());
     let recorder = recorder(&ca, &[]);
     let check = async |route: Route| version(&recorder, &route).await;
-    assert_eq!(check(https(recorder.addr(), Some(&ca))).await.as_deref(), Ok("HTTP/1.1"));
-    assert_eq!(check(https(recorder.addr(), None)).await, Err(UpstreamErrorKind::Tls));
-    assert_eq!(check(https(recorder.addr(), Some(&other))).await, Err(UpstreamErrorKind::Tls));
+    assert_eq!(
+        check(https(recorder.addr(), Some(&ca))).await.as_deref(),
+        Ok("HTTP/1.1")
+    );
+    assert_eq!(
+        check(https(recorder.addr(), None)).await,
+        Err(UpstreamErrorKind::Tls)
+    );
+    assert_eq!(
+        check(https(recorder.addr(), Some(&other))).await,
+        Err(UpstreamErrorKind::Tls)
+    );
     let mut insecure = https(recorder.addr(), None);
     insecure.upstream.insecure = true;
     assert_eq!(check(insecure).await.as_deref(), Ok("HTTP/1.1"));
@@ -57,7 +68,10 @@ async fn a_certificate_for_another_name_is_refused() {
     let recorder = Recorder::start_tls(server, |_| answer(200, ""));
     let route = https(recorder.addr(), Some(&ca));
     assert_eq!(version(&recorder, &route).await, Err(UpstreamErrorKind::Tls));
-    let error = upstreams().send(&route, request("GET", "/", "")).await.unwrap_err();
+    let error = upstreams()
+        .send(&route, request("GET", "/", ""))
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("certificate"), "{error}");
 }
 
@@ -73,7 +87,11 @@ async fn alpn_chooses_within_what_the_route_permits() {
         let recorder = recorder(&ca, alpn);
         let mut route = https(recorder.addr(), Some(&ca));
         route.upstream.protocol = protocol;
-        assert_eq!(version(&recorder, &route).await.as_deref(), Ok(expected), "{alpn:?} {protocol:?}");
+        assert_eq!(
+            version(&recorder, &route).await.as_deref(),
+            Ok(expected),
+            "{alpn:?} {protocol:?}"
+        );
     }
 }
 
@@ -100,7 +118,10 @@ async fn what_does_not_speak_tls_fails_and_what_stalls_is_late() {
     let mut route = https(silent.addr(), Some(&ca));
     route.timeouts.connect = Duration::from_millis(50);
     let begun = Instant::now();
-    let error = upstreams().send(&route, request("GET", "/", "")).await.unwrap_err();
+    let error = upstreams()
+        .send(&route, request("GET", "/", ""))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), UpstreamErrorKind::ConnectTimeout);
     assert_eq!(error.status(), StatusCode::GATEWAY_TIMEOUT);
     assert!(begun.elapsed() < Duration::from_secs(2));

@@ -84,6 +84,53 @@ fn a_reload_keeps_the_counters_of_a_rule_whose_text_is_the_same() {
 }
 
 #[test]
+fn a_call_lives_with_its_snapshot_while_a_reload_replaces_a_rule() {
+    let request = Request::get("/x");
+    let text = |first: u32| {
+        compiled(
+            "s",
+            &format!("rules: [{{ name: a, often: {{ first: {first} }}, fault: {{ delay: 1s }} }}]"),
+        )
+    };
+    let fired = |world: &World| world.plan(&request).effects.len();
+    let old = World::of(&[text(3)]);
+    assert_eq!(fired(&old), 1);
+    let new = reloaded(&old, 1, &text(1));
+    assert_eq!(
+        (fired(&old), fired(&old), fired(&old)),
+        (1, 1, 0),
+        "its rule is there, and goes on counting"
+    );
+    assert_eq!((fired(&new), fired(&new)), (1, 0));
+    let back = reloaded(&new, 1, &text(3));
+    assert_eq!(
+        [fired(&back), fired(&back), fired(&back), fired(&back)],
+        [1, 1, 1, 0],
+        "a text that comes back begins anew"
+    );
+}
+
+#[test]
+fn rules_that_no_snapshot_has_any_more_are_forgotten() {
+    let text = |millis: u64| {
+        compiled(
+            "s",
+            &format!("rules: [{{ name: a, fault: {{ delay: {millis}ms }} }}]"),
+        )
+    };
+    let mut world = World::of(&[text(1)]);
+    for millis in 2..100 {
+        world = reloaded(&world, 1, &text(millis));
+    }
+    let kept = world
+        .counters
+        .lock()
+        .get(&ActivationId(1))
+        .map(|activation| activation.rules.len());
+    assert!(kept.is_some_and(|kept| kept <= 2), "{kept:?}");
+}
+
+#[test]
 fn a_map_of_keys_is_bounded_and_forgets_what_was_not_seen_for_longest() {
     let mut map = Generations::<u64, u64>::default();
     for key in 0..3 * KEYS_MAX as u64 {
