@@ -15,6 +15,9 @@ use crate::settings::{RouteSettings, Settings, built_in};
 use crate::view::Located;
 use crate::{locate, meaning, resolve};
 
+/// Problems of one file that are told; finding the place of each reads the file once more.
+const PROBLEMS_MAX: usize = 20;
+
 /// Where settings come from.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
@@ -101,6 +104,7 @@ pub(crate) fn locate_all(sources: &Sources, text: Option<&str>, problems: Vec<Pr
     let overrides = overrides(sources);
     problems
         .into_iter()
+        .take(PROBLEMS_MAX)
         .map(|problem| located(&file, text, &overrides, problem))
         .collect()
 }

@@ -17,7 +17,8 @@ impl Located {
             .line
             .checked_sub(1)
             .and_then(|above| text.lines().nth(above))
-            .map(|line| line.chars().take(SNIPPET_CHARS_MAX).collect());
+            .map(|line| line.chars().take(SNIPPET_CHARS_MAX).collect::<String>())
+            .map(|line| murphy_observe::redact::text(&line).into_owned());
         Self {
             file: file.to_owned(),
             line: place.line,

@@ -27,6 +27,8 @@ pub struct ProxyBody {
     record: Option<Box<Record>>,
     /// `content-length`, if the response declares one: hyper stops asking once it is reached.
     declared: Option<u64>,
+    /// The body is empty although a length is declared, as in a 304: hyper would take the field out if it knew.
+    open_ended: bool,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
@@ -57,7 +59,7 @@ impl ProxyBody {
     }
 
     fn of(source: Source) -> Self {
-        Self { source, record: None, declared: None, deadline: None }
+        Self { source, record: None, declared: None, open_ended: false, deadline: None }
     }
 
     /// As a body behind a pointer, so that a fault can wrap it.
@@ -77,6 +79,7 @@ impl ProxyBody {
     #[must_use]
     pub fn recorded(mut self, record: Box<Record>, head: &HeaderMap) -> Self {
         self.declared = content_length(head);
+        self.open_ended = self.declared.is_some_and(|declared| declared > 0) && self.source_ended();
         self.record = Some(record);
         self
     }
@@ -86,6 +89,14 @@ impl ProxyBody {
     pub fn until(mut self, deadline: Option<Pin<Box<Sleep>>>) -> Self {
         self.deadline = deadline;
         self
+    }
+
+    fn source_ended(&self) -> bool {
+        match &self.source {
+            Source::Full(bytes) => bytes.is_empty(),
+            Source::Upstream(body, _) => body.is_end_stream(),
+            Source::Faulted(body) => body.is_end_stream(),
+        }
     }
 
     fn close(&mut self, end: End) {
@@ -140,26 +151,28 @@ impl Body for ProxyBody {
                     record.sent(data.len());
                 }
                 // Closed before the last bytes can reach the agent: its next try must find this one ended.
-                if this.is_end_stream() || this.all_declared_was_sent() {
+                if this.source_ended() || this.all_declared_was_sent() {
                     this.close(End::Complete);
                 }
             }
-            Some(Err(broken)) => this.close(End::Broken(broken.into())),
+            Some(Err(broken)) => {
+                if let (Some(record), Break::Upstream(_) | Break::Deadline) = (&mut this.record, broken) {
+                    record.note(broken.to_string());
+                }
+                this.close(End::Broken(broken.into()));
+            }
             None => this.close(End::Complete),
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.source {
-            Source::Full(bytes) => bytes.is_empty(),
-            Source::Upstream(body, _) => body.is_end_stream(),
-            Source::Faulted(body) => body.is_end_stream(),
-        }
+        self.source_ended() && !self.open_ended
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
+            _ if self.open_ended => SizeHint::default(),
             Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Upstream(body, _) => body.size_hint(),
             Source::Faulted(body) => body.size_hint(),
@@ -170,7 +183,7 @@ impl Body for ProxyBody {
 impl Drop for ProxyBody {
     fn drop(&mut self) {
         if self.record.is_some() {
-            let complete = self.is_end_stream() || self.all_declared_was_sent();
+            let complete = self.source_ended() || self.all_declared_was_sent();
             self.close(if complete { End::Complete } else { End::AgentLeft });
         }
     }

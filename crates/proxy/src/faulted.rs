@@ -20,7 +20,7 @@ use crate::counted::{Counted, Counter};
 use crate::effects::request::{Forward, Next};
 use crate::effects::trace::Trace;
 use crate::effects::{Ctx, mark, request as before, response as behind};
-use crate::forward::{clean, deadline, is_stream, rewrite, send};
+use crate::forward::{clean, deadline, is_stream, rewrite, send, unasked_switch};
 use crate::inspect::{self, Inspected, Known};
 use crate::pipeline::{Answer, Arrival, Worker};
 use crate::record::{End, Record};
@@ -167,8 +167,12 @@ impl Running<'_> {
             return Ok(response.map(|_| ProxyBody::full(bytes::Bytes::new())));
         }
         self.arrival.conn.not_upgraded();
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let error = unasked_switch(&self.entry.route);
+            return Ok(self.worker.upstream_failed(self.arrival, self.record, &error));
+        }
         let (mut head, body) = response.into_parts();
-        clean(&mut head.headers, &self.entry.route);
+        clean(&mut head, &self.entry.route);
         self.answer(head, ProxyBody::upstream(body, lease), after, later, head_only).await
     }
 

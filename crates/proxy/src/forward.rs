@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use http::{Request, Response, StatusCode, header, request};
+use http::{Request, Response, StatusCode, header, request, response};
 use http_body::Body;
 use hyper::body::Incoming;
 use murphy_core::outcome::Cause;
@@ -45,8 +45,11 @@ pub async fn untouched(worker: &Worker, entry: &RouteEntry, arrival: &Arrival, r
         return Ok(response.map(|_| ProxyBody::full(bytes::Bytes::new())));
     }
     arrival.conn.not_upgraded();
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(worker.upstream_failed(arrival, record, &unasked_switch(&entry.route)));
+    }
     let (mut parts, body) = response.into_parts();
-    clean(&mut parts.headers, &entry.route);
+    clean(&mut parts, &entry.route);
     record.head(parts.status.as_u16(), Cause::Upstream, is_stream(&parts.headers));
     let body = ProxyBody::upstream(body, lease).until(deadline(&entry.route, arrival.start)).recorded(record, &parts.headers);
     Ok(Response::from_parts(parts, body))
@@ -55,6 +58,9 @@ pub async fn untouched(worker: &Worker, entry: &RouteEntry, arrival: &Arrival, r
 /// Rewrites a request's head for the upstream. Tells whether it asks for another protocol.
 pub fn rewrite(parts: &mut request::Parts, route: &Route, arrival: &Arrival, rest: &str) -> bool {
     let upgrade = hop::strip_request(&mut parts.headers);
+    if parts.version == http::Version::HTTP_2 {
+        hop::join_cookies(&mut parts.headers);
+    }
     let hop = Hop {
         peer: arrival.conn.peer_addr().ip(),
         tls: arrival.conn.is_tls(),
@@ -73,11 +79,19 @@ pub fn rewrite(parts: &mut request::Parts, route: &Route, arrival: &Arrival, res
     switching
 }
 
-/// Removes from an answer what was for this hop only.
-pub fn clean(headers: &mut http::HeaderMap, route: &Route) {
-    hop::strip_response(headers);
+/// An upstream that switches protocols though nobody asked it to.
+#[must_use]
+pub fn unasked_switch(route: &Route) -> UpstreamError {
+    let source = "it switches protocols unasked".into();
+    UpstreamError::new(UpstreamErrorKind::BadResponse, &route.upstream, Some(source))
+}
+
+/// Removes from an answer what was for this hop only. The version is that of a hop: hyper writes the agent's.
+pub fn clean(parts: &mut response::Parts, route: &Route) {
+    parts.version = http::Version::HTTP_11;
+    hop::strip_response(&mut parts.headers);
     if route.via {
-        hop::via(headers);
+        hop::via(&mut parts.headers);
     }
 }
 

@@ -9,13 +9,12 @@ use murphy_core::agent::AGENT_HEADER;
 use murphy_core::route::{Route, Upstream};
 
 /// Fields that belong to one connection whether or not `Connection` names them.
-const HOP_BY_HOP: [&str; 8] = [
+const HOP_BY_HOP: [&str; 7] = [
     "connection",
     "keep-alive",
     "proxy-connection",
     "proxy-authenticate",
     "proxy-authorization",
-    "te",
     "transfer-encoding",
     "upgrade",
 ];
@@ -39,16 +38,36 @@ const END_TO_END: [&str; 10] = [
 /// `upgrade` if the request asks for one.
 pub fn strip_request(headers: &mut HeaderMap) -> Option<HeaderValue> {
     let upgrade = wanted_upgrade(headers);
-    let trailers = has_token(headers, &header::TE, "trailers");
-    strip(headers, true);
-    if trailers {
-        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    if has_token(headers, &header::TE, "trailers") {
+        headers.insert(header::TE, HeaderValue::from_static("trailers")); // in its place
+    } else {
+        remove(headers, &header::TE);
     }
+    strip(headers, true);
     upgrade
+}
+
+/// Writes several `cookie` fields, which HTTP/2 allows, as the one field that HTTP/1.1 has (RFC 9113 §8.2.3).
+pub fn join_cookies(headers: &mut HeaderMap) {
+    let cookies: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if cookies.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
+    {
+        headers.insert(header::COOKIE, joined);
+    }
+}
+
+/// Removes a field and keeps the order of the others.
+fn remove(headers: &mut HeaderMap, name: &HeaderName) {
+    if headers.contains_key(name) {
+        let kept = headers.iter().filter(|(other, _)| *other != name);
+        *headers = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+    }
 }
 
 /// Removes from a response what is not for the next hop.
 pub fn strip_response(headers: &mut HeaderMap) {
+    remove(headers, &header::TE);
     strip(headers, false);
 }
 
@@ -68,7 +87,7 @@ fn strip(headers: &mut HeaderMap, request: bool) {
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     tokens(headers, &header::CONNECTION)
         .filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok())
-        .filter(|name| !END_TO_END.contains(&name.as_str()) && !name.as_str().starts_with("x-forwarded-"))
+        .filter(|name| *name != header::TE && !END_TO_END.contains(&name.as_str()) && !name.as_str().starts_with("x-forwarded-"))
         .collect()
 }
 

@@ -90,6 +90,9 @@ impl Worker {
             let status = StatusCode::from_u16(violation.status()).unwrap_or(StatusCode::BAD_REQUEST);
             return self.refuse(&arrival, &parts, Problem::new(status, "bad-request", "Bad request", violation.to_string()));
         }
+        if let Some(problem) = unroutable(&parts) {
+            return self.refuse(&arrival, &parts, problem);
+        }
         let local = arrival.conn.local_addr();
         if let Err(refusal) = self.proxy.gatekeeper.check(local, arrival.host.as_deref(), &parts.headers) {
             return self.refuse(&arrival, &parts, forbidden(&refusal));
@@ -208,6 +211,22 @@ fn plain_identity(entry: &RouteEntry, arrival: &Arrival, request: &Request<Incom
         request.uri().query().unwrap_or_default().as_bytes(),
         &[],
     ])
+}
+
+/// What no route can take: a tunnel to the client's choice of host, and two different hosts in one request
+/// (RFC 9113 §8.3.1).
+fn unroutable(parts: &request::Parts) -> Option<Problem> {
+    if parts.method == http::Method::CONNECT {
+        let detail = "this is a reverse proxy: it opens no tunnels";
+        return Some(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no-tunnels", "No tunnels", detail));
+    }
+    let differs = parts.version == http::Version::HTTP_2
+        && parts.uri.authority().is_some_and(|authority| {
+            let other = |host: &http::HeaderValue| !authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes());
+            parts.headers.get_all(http::header::HOST).iter().any(other)
+        });
+    let detail = "host and :authority name different hosts (RFC 9113 section 8.3.1)";
+    differs.then(|| Problem::new(StatusCode::BAD_REQUEST, "bad-request", "Bad request", detail))
 }
 
 fn forbidden(refusal: &crate::gatekeeper::Refusal) -> Problem {

@@ -163,6 +163,11 @@ impl Record {
         self.opening.exchange.error = Some(error);
     }
 
+    /// What went wrong, in words.
+    pub fn note(&mut self, error: String) {
+        self.opening.exchange.error = Some(error);
+    }
+
     /// Bytes of the response's body that were handed on.
     pub fn sent(&mut self, bytes: usize) {
         self.opening.exchange.bytes_out += bytes as u64;

@@ -25,14 +25,18 @@ fn rule(when: &str) -> String {
 
 /// 180 KB: one long scalar that is aliased twenty thousand times.
 fn aliases() -> String {
-    format!("description: &a {}\nrules: [{}]\n", "x".repeat(100_000), vec!["*a"; 20_000].join(","))
+    format!(
+        "description: &a {}\nrules: [{}]\n",
+        "x".repeat(100_000),
+        vec!["*a"; 20_000].join(",")
+    )
 }
 
 fn billion_laughs() -> String {
     let mut text = String::from("a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
     for n in 1..12 {
         let above = format!("*a{}", n - 1);
-        writeln!(text, "a{n}: &a{n} [{}]", vec![above.as_str(); 9].join(", ")).unwrap();
+        writeln!(text, "a{n}: &a{n} [{}]", [above.as_str(); 9].join(", ")).unwrap();
     }
     text + "rules: *a11\n"
 }
@@ -43,17 +47,48 @@ fn scenarios() -> Vec<(&'static str, String)> {
         ("a billion laughs", billion_laughs()),
         ("deep lists", format!("rules: {}", "[".repeat(200_000))),
         ("deep maps", format!("rules: {}", "{a: ".repeat(100_000))),
-        ("deep blocks", (0..2_000).fold(String::from("rules:\n"), |text, n| text + &" ".repeat(n) + "- \n")),
-        ("many keys", (0..60_000).fold(String::new(), |text, n| text + &format!("k{n}: 1\n"))),
+        (
+            "deep blocks",
+            (0..2_000).fold(String::from("rules:\n"), |text, n| text + &" ".repeat(n) + "- \n"),
+        ),
+        (
+            "many keys",
+            (0..60_000).fold(String::new(), |text, n| text + &format!("k{n}: 1\n")),
+        ),
         ("many documents", "---\nrules: []\n".repeat(20_000)),
         ("a long line", format!("description: {}\n", "x".repeat(1 << 20))),
-        ("a merge bomb", format!("a: &a {{{}}}\nrules:\n  - <<: [{}]\n", (0..500).map(|n| format!("k{n}: 1")).collect::<Vec<_>>().join(", "), vec!["*a"; 60].join(", "))),
+        (
+            "a merge bomb",
+            format!(
+                "a: &a {{{}}}\nrules:\n  - <<: [{}]\n",
+                (0..500)
+                    .map(|n| format!("k{n}: 1"))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                vec!["*a"; 60].join(", ")
+            ),
+        ),
         ("nested repeats", rule("path: '/(a{1000}){1000}/'")),
         ("wide classes", rule(r"path: '/\w{300}.{300}\pL{200}/'")),
-        ("a long pattern", rule(&format!("path: '/{}/'", "a".repeat(5_000)))),
-        ("a long glob", rule(&format!("path: '{}'", "/*{a,b}".repeat(2_000)))),
-        ("nested alternatives", rule(&format!("path: '{}a{}'", "{a,".repeat(200), "}".repeat(200)))),
-        ("too many rules", format!("rules:\n{}", "  - { name: a, fault: { status: 503 } }\n".repeat(20_000))),
+        (
+            "a long pattern",
+            rule(&format!("path: '/{}/'", "a".repeat(5_000))),
+        ),
+        (
+            "a long glob",
+            rule(&format!("path: '{}'", "/*{a,b}".repeat(2_000))),
+        ),
+        (
+            "nested alternatives",
+            rule(&format!("path: '{}a{}'", "{a,".repeat(200), "}".repeat(200))),
+        ),
+        (
+            "too many rules",
+            format!(
+                "rules:\n{}",
+                "  - { name: a, fault: { status: 503 } }\n".repeat(20_000)
+            ),
+        ),
         ("no text", "\u{0}\u{1}\u{2}".repeat(10_000)),
     ]
 }
@@ -64,8 +99,15 @@ async fn refused(daemon: &Daemon, what: &str) {
     let took = began.elapsed();
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{what}: {problem:#}");
     assert!(took < QUICK, "{what} took {took:?}");
-    assert!(problem.to_string().len() < 200_000, "{what}: the answer repeats the bomb");
-    assert_eq!(call(&client(), daemon, "/sim/echo").await.status, 418, "{what}: what ran goes on running");
+    assert!(
+        problem.to_string().len() < 200_000,
+        "{what}: the answer repeats the bomb"
+    );
+    assert_eq!(
+        call(&client(), daemon, "/sim/echo").await.status,
+        418,
+        "{what}: what ran goes on running"
+    );
 }
 
 async fn started() -> Daemon {
@@ -83,7 +125,9 @@ async fn bombs_in_scenarios_are_refused() {
         fs::write(&file, &text).unwrap();
         refused(&daemon, what).await;
         // The same by the API, which also bounds the body.
-        let request = client().put(daemon.control_url("/api/v1/scenarios/bomb")).header("content-type", "application/yaml");
+        let request = client()
+            .put(daemon.control_url("/api/v1/scenarios/bomb"))
+            .header("content-type", "application/yaml");
         let began = Instant::now();
         let large = text.len() > 1 << 20;
         match request.body(text).send().await {
@@ -94,7 +138,11 @@ async fn bombs_in_scenarios_are_refused() {
             // The refusal came before all was sent, and the connection ended under it.
             Err(error) => assert!(large, "{what} by PUT: {error}"),
         }
-        assert!(began.elapsed() < QUICK, "{what} by PUT took {:?}", began.elapsed());
+        assert!(
+            began.elapsed() < QUICK,
+            "{what} by PUT took {:?}",
+            began.elapsed()
+        );
     }
     let growth = memory_kib(&daemon, "VmHWM").saturating_sub(before);
     println!("B28: bombs in scenarios: {growth} KiB at most above {before} KiB");
@@ -116,10 +164,13 @@ async fn bombs_in_the_configuration_are_refused() {
         ("deep arrays", format!("a = {}", "[".repeat(200_000))),
         ("deep tables", format!("[{}]\n", vec!["a"; 100_000].join("."))),
         ("dotted keys", format!("{} = 1\n", vec!["a"; 100_000].join("."))),
-        ("many routes", format!("{NEVER}\n{many_routes}")),
         ("a long string", format!("seed = \"{}\"\n", "x".repeat(900_000))),
-        ("a large file", format!("{NEVER}\n{SIM}\n#{}\n", "x".repeat(1 << 20))),
+        (
+            "a large file",
+            format!("{NEVER}\n{SIM}\n#{}\n", "x".repeat(1 << 20)),
+        ),
         ("no text", "\u{0}".repeat(10_000)),
+        ("many routes", format!("{NEVER}\n{many_routes}")),
     ] {
         fs::write(&file, text).unwrap();
         refused(&daemon, what).await;
@@ -163,7 +214,8 @@ async fn strange_files_are_refused() {
 /// Patterns that blow up in other engines are linear here, also on what clients send.
 #[tokio::test]
 async fn patterns_are_linear_in_what_they_look_at() {
-    let text = "rules:\n  - name: a\n    when: { body: { matches: '/^(a+)+$/' } }\n    fault: { status: 418 }\n";
+    let text =
+        "rules:\n  - name: a\n    when: { body: { matches: '/^(a+)+$/' } }\n    fault: { status: 418 }\n";
     let daemon = daemon(NEVER).scenario("evil", text).start().await;
     activate(&daemon, "evil").await;
     let began = Instant::now();

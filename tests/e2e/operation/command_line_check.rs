@@ -8,8 +8,24 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const VERBS: [&str; 18] = [
-    "serve", "check", "status", "scenarios", "on", "off", "kill", "rearm", "lock", "unlock", "tail", "reload", "faults",
-    "schema", "init", "demo", "completions", "version",
+    "serve",
+    "check",
+    "status",
+    "scenarios",
+    "on",
+    "off",
+    "kill",
+    "rearm",
+    "lock",
+    "unlock",
+    "tail",
+    "reload",
+    "faults",
+    "schema",
+    "init",
+    "demo",
+    "completions",
+    "version",
 ];
 
 async fn done(folder: &Path, args: &[&str], code: i32) -> Finished {
@@ -26,27 +42,52 @@ async fn check_says_where_each_mistake_is() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     };
-    write("murphy.toml", "[proxy]\nlisten = \"127.0.0.1:7070\"\n[scenarios]\ndir = \"faults\"\n");
-    write("faults/good.yaml", "description: Fine\nrules:\n  - name: a\n    fault: { status: 503 }\n");
+    write(
+        "murphy.toml",
+        "[proxy]\nlisten = \"127.0.0.1:7070\"\n[scenarios]\ndir = \"faults\"\n",
+    );
+    write(
+        "faults/good.yaml",
+        "description: Fine\nrules:\n  - name: a\n    fault: { status: 503 }\n",
+    );
     let good = done(folder.path(), &["check", "murphy.toml", "faults"], 0).await;
     assert!(good.stderr.is_empty(), "{good:#?}");
     done(folder.path(), &["check"], 0).await;
 
-    write("faults/typo.yaml", "rules:\n  - name: a\n    fualt: { status: 503 }\n");
-    write("faults/value.yaml", "rules:\n  - name: a\n    fault: { delay: { fixed: soon } }\n  - name: a\n    fault: { status: 99 }\n");
+    write(
+        "faults/typo.yaml",
+        "rules:\n  - name: a\n    fualt: { status: 503 }\n",
+    );
+    write(
+        "faults/value.yaml",
+        "rules:\n  - name: a\n    fault: { delay: { fixed: soon } }\n  - name: a\n    fault: { status: 99 }\n",
+    );
     write("faults/syntax.yaml", "rules:\n  - name: [a\n");
     let bad = done(folder.path(), &["check", "murphy.toml", "faults"], 1).await;
     let shown = format!("{}{}", bad.stdout, bad.stderr);
-    for part in ["typo.yaml:3:5", "fualt", "did you mean \"fault\"?", "value.yaml:3:30", "soon", "syntax.yaml:"] {
+    for part in [
+        "typo.yaml:3:5",
+        "fualt",
+        "did you mean \"fault\"?",
+        "value.yaml:3:30",
+        "soon",
+        "syntax.yaml:",
+    ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
-    assert!(shown.contains("    fualt: { status: 503 }\n"), "the line is shown: {shown}");
+    assert!(
+        shown.contains("    fualt: { status: 503 }\n"),
+        "the line is shown: {shown}"
+    );
     assert!(!shown.contains("good.yaml:"), "{shown}");
 
     write("bad.toml", "[proxy]\nlisten = \"nowhere\"\n[kil_switch]\n");
     let bad = done(folder.path(), &["check", "bad.toml"], 1).await;
     let shown = format!("{}{}", bad.stdout, bad.stderr);
-    assert!(shown.contains("bad.toml:2:10") || shown.contains("bad.toml:3:"), "{shown}");
+    assert!(
+        shown.contains("bad.toml:2:10") || shown.contains("bad.toml:3:"),
+        "{shown}"
+    );
     let json = run(folder.path(), &["check", "faults/typo.yaml", "-o", "json"]).await;
     assert_eq!(json.code(), Some(1), "{json:#?}");
     let problems: Value = serde_json::from_str(&json.stdout).expect("JSON on stdout");
@@ -59,14 +100,19 @@ async fn check_says_where_each_mistake_is() {
 
 #[tokio::test]
 async fn a_daemon_does_not_start_with_bad_files() {
-    let scenario = murphy_testkit::daemon::DaemonBuilder::new().scenario("typo", "rules:\n  - name: a\n    fualt: {}\n");
+    let scenario =
+        murphy_testkit::daemon::DaemonBuilder::new().scenario("typo", "rules:\n  - name: a\n    fualt: {}\n");
     let failed = scenario.try_start().await.expect_err("a bad scenario");
     assert_eq!(failed.code(), Some(1), "{failed:#?}");
     assert!(failed.stderr.contains("typo.yaml:3:5"), "{}", failed.stderr);
     let config = murphy_testkit::daemon::DaemonBuilder::new().config("[proxy]\nmakr = true\n");
     let failed = config.try_start().await.expect_err("a bad configuration");
     assert!(failed.code().is_some_and(|code| code != 0), "{failed:#?}");
-    assert!(failed.stderr.contains("murphy.toml:2:1") && failed.stderr.contains("mark"), "{}", failed.stderr);
+    assert!(
+        failed.stderr.contains("murphy.toml:2:1") && failed.stderr.contains("mark"),
+        "{}",
+        failed.stderr
+    );
     let variable = murphy_testkit::daemon::DaemonBuilder::new().env("MURPHY__PROXY__MAKR", "true");
     let failed = variable.try_start().await.expect_err("a bad variable");
     assert!(failed.stderr.contains("MURPHY__PROXY__MAKR"), "{}", failed.stderr);
@@ -77,17 +123,28 @@ async fn the_catalogue_and_the_schemas_are_printed() {
     let here = TempDir::new().unwrap();
     let faults = done(here.path(), &["faults", "-o", "json"], 0).await.stdout;
     let faults: Vec<Value> = serde_json::from_str(&faults).unwrap();
-    assert!(faults.len() >= 18 && faults.iter().any(|fault| fault["name"] == "truncate"), "{faults:#?}");
+    assert!(
+        faults.len() >= 18 && faults.iter().any(|fault| fault["name"] == "truncate"),
+        "{faults:#?}"
+    );
     let text = done(here.path(), &["faults"], 0).await.stdout;
     for fault in &faults {
         let name = fault["name"].as_str().unwrap();
         assert!(text.contains(name), "{name}: {text}");
-        assert!(done(here.path(), &["faults", name], 0).await.stdout.contains(name));
+        assert!(
+            done(here.path(), &["faults", name], 0)
+                .await
+                .stdout
+                .contains(name)
+        );
     }
     for kind in ["config", "scenario"] {
         let schema = done(here.path(), &["schema", kind], 0).await.stdout;
         let schema: Value = serde_json::from_str(&schema).unwrap();
-        assert!(schema["$schema"].is_string() && schema["properties"].is_object(), "{kind}");
+        assert!(
+            schema["$schema"].is_string() && schema["properties"].is_object(),
+            "{kind}"
+        );
     }
     let version = done(here.path(), &["version"], 0).await.stdout;
     assert!(version.contains(env!("CARGO_PKG_VERSION")), "{version}");
@@ -101,7 +158,10 @@ async fn each_verb_has_help_with_an_example_and_completions() {
     for verb in VERBS {
         assert!(help.contains(&format!("  {verb} ")), "{verb}: {help}");
         let help = done(here.path(), &[verb, "--help"], 0).await.stdout;
-        let examples = help.split_once("Examples:").unwrap_or_else(|| panic!("{verb} has no example:\n{help}")).1;
+        let examples = help
+            .split_once("Examples:")
+            .unwrap_or_else(|| panic!("{verb} has no example:\n{help}"))
+            .1;
         assert!(examples.contains(&format!("murphy {verb}")), "{verb}: {examples}");
     }
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
@@ -119,7 +179,10 @@ async fn what_init_writes_passes_check() {
     done(&chaos, &["check"], 0).await;
     done(&chaos, &["check", "murphy.toml", "scenarios/faults"], 0).await;
     let again = done(here.path(), &["init", "chaos"], 3).await;
-    assert!(again.stderr.contains("murphy.toml is there already"), "{again:#?}");
+    assert!(
+        again.stderr.contains("murphy.toml is there already"),
+        "{again:#?}"
+    );
 }
 
 #[tokio::test]
@@ -132,6 +195,12 @@ async fn the_demo_runs_green_in_time() {
         assert!(demo.stdout.contains(part), "{part}: {}", demo.stdout);
     }
     let recovered = demo.stdout.split("4. ").nth(1).expect("the part after the trip");
-    assert!(recovered.contains(" 200 ok"), "the calls are as before: {recovered}");
-    assert!(std::fs::read_dir(here.path()).unwrap().next().is_none(), "it leaves nothing behind");
+    assert!(
+        recovered.contains(" 200 ok"),
+        "the calls are as before: {recovered}"
+    );
+    assert!(
+        std::fs::read_dir(here.path()).unwrap().next().is_none(),
+        "it leaves nothing behind"
+    );
 }

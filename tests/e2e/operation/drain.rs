@@ -30,7 +30,9 @@ fn settings(proxy: &str) -> String {
 
 async fn wait_in_flight(daemon: &Daemon, count: usize) {
     eventually("all are in flight", async || {
-        let now = Metrics::of(daemon).await.get("murphy_in_flight_requests{route=\"sim\"}");
+        let now = Metrics::of(daemon)
+            .await
+            .get("murphy_in_flight_requests{route=\"sim\"}");
         (now >= count as f64).then_some(())
     })
     .await;
@@ -48,7 +50,12 @@ async fn start_calls(
         send_get(&mut raw, daemon, path, "").await;
         calls.spawn(async move {
             let response = raw.response("GET").await;
-            (path, response.status(), response.body.is_complete(), Instant::now())
+            (
+                path,
+                response.status(),
+                response.body.is_complete(),
+                Instant::now(),
+            )
         });
     }
 }
@@ -56,12 +63,18 @@ async fn start_calls(
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_in_flight_is_served_and_the_exit_is_in_time() {
     let grace = Duration::from_secs(20);
-    let daemon = daemon(&settings("drain_delay = \"300ms\"\ndrain_timeout = \"20s\"")).scenario("hang", HANG).start().await;
+    let daemon = daemon(&settings("drain_delay = \"300ms\"\ndrain_timeout = \"20s\""))
+        .scenario("hang", HANG)
+        .start()
+        .await;
     activate(&daemon, "hang").await;
     let mut idle = Vec::new();
     for _ in 0..IDLE {
         let mut raw = RawClient::connect(daemon.proxy()).await.unwrap();
-        assert_eq!(raw_get(&mut raw, &daemon, "/sim/bytes/10", "").await.status(), 200);
+        assert_eq!(
+            raw_get(&mut raw, &daemon, "/sim/bytes/10", "").await.status(),
+            200
+        );
         idle.push(raw);
         idle.push(RawClient::connect(daemon.proxy()).await.unwrap());
     }
@@ -78,7 +91,11 @@ async fn what_is_in_flight_is_served_and_the_exit_is_in_time() {
     })
     .await;
     let (_, status) = daemon.control_get("/api/v1/status").await;
-    assert_eq!((&status["draining"], &status["active"]), (&json!(true), &json!([])), "nothing is injected any more");
+    assert_eq!(
+        (&status["draining"], &status["active"]),
+        (&json!(true), &json!([])),
+        "nothing is injected any more"
+    );
     let ended = tokio::spawn(daemon.finished());
     let (mut first_held, mut first_slow, mut counts) = (None, None, (0, 0, 0));
     while let Some(done) = calls.join_next().await {
@@ -96,22 +113,34 @@ async fn what_is_in_flight_is_served_and_the_exit_is_in_time() {
     }
     assert_eq!(counts, (HUNG, IN_FLIGHT, STREAMS));
     assert!(first_held < first_slow, "injected waits are released first");
-    let (finished, _folder) = tokio::time::timeout(grace + Duration::from_secs(3), ended).await.expect("in time").unwrap();
+    let (finished, _folder) = tokio::time::timeout(grace + Duration::from_secs(3), ended)
+        .await
+        .expect("in time")
+        .unwrap();
     let took = told.elapsed();
     assert_eq!(finished.code(), Some(0), "{finished:#?}");
-    assert!(took < grace + Duration::from_secs(1), "idle connections hold it up: {took:?}");
+    assert!(
+        took < grace + Duration::from_secs(1),
+        "idle connections hold it up: {took:?}"
+    );
     for mut raw in idle {
         let (rest, _) = raw.read_to_end().await;
         assert!(rest.is_empty(), "an idle connection is closed without an answer");
     }
-    println!("B25: {IN_FLIGHT} calls, {STREAMS} streams and {HUNG} hangs served, exit 0 {took:?} after SIGTERM");
+    println!(
+        "B25: {IN_FLIGHT} calls, {STREAMS} streams and {HUNG} hangs served, exit 0 {took:?} after SIGTERM"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_never_ends_is_cut_at_the_limit() {
     let daemon = daemon(&settings("drain_timeout = \"1s\"")).start().await;
     let mut streams = Vec::new();
-    for path in ["/sim/sse?events=100000&interval_ms=50", "/sim/slow?ms=600000", "/sim/drip?bytes=1000000&interval_ms=100"] {
+    for path in [
+        "/sim/sse?events=100000&interval_ms=50",
+        "/sim/slow?ms=600000",
+        "/sim/drip?bytes=1000000&interval_ms=100",
+    ] {
         let mut raw = RawClient::connect(daemon.proxy()).await.unwrap();
         send_get(&mut raw, &daemon, path, "").await;
         streams.push(raw);
@@ -119,11 +148,20 @@ async fn what_never_ends_is_cut_at_the_limit() {
     wait_in_flight(&daemon, 3).await;
     let told = Instant::now();
     daemon.signal(Signal::TERM);
-    let (finished, _folder) = tokio::time::timeout(Duration::from_secs(10), daemon.finished()).await.expect("an end");
+    let (finished, _folder) = tokio::time::timeout(Duration::from_secs(10), daemon.finished())
+        .await
+        .expect("an end");
     let took = told.elapsed();
     assert_eq!(finished.code(), Some(0), "{finished:#?}");
-    assert!((Duration::from_secs(1)..Duration::from_secs(3)).contains(&took), "grace is one second: {took:?}");
-    assert!(finished.stderr.contains("the drain deadline passed"), "{}", finished.stderr);
+    assert!(
+        (Duration::from_secs(1)..Duration::from_secs(3)).contains(&took),
+        "grace is one second: {took:?}"
+    );
+    assert!(
+        finished.stderr.contains("the drain deadline passed"),
+        "{}",
+        finished.stderr
+    );
     let mut sse = streams.swap_remove(0);
     let response = sse.response("GET").await;
     assert!(!response.body.is_complete(), "a cut stream must not look whole");
@@ -140,7 +178,9 @@ async fn a_second_signal_ends_it_now() {
         daemon.wait_for_stderr("draining; a second signal").await;
         let told = Instant::now();
         daemon.signal(second);
-        let ended = tokio::time::timeout(Duration::from_secs(10), daemon.finished()).await.expect("an end");
+        let ended = tokio::time::timeout(Duration::from_secs(10), daemon.finished())
+            .await
+            .expect("an end");
         assert!(told.elapsed() < Duration::from_secs(3), "{:?}", told.elapsed());
         assert!(ended.0.stderr.contains("a second signal"), "{}", ended.0.stderr);
         let (rest, _) = raw.read_to_end().await;
@@ -151,18 +191,35 @@ async fn a_second_signal_ends_it_now() {
 /// New connections are still taken while load balancers notice, and nothing is lost on kept connections.
 #[tokio::test(flavor = "multi_thread")]
 async fn until_the_delay_is_over_new_calls_are_served() {
-    let daemon = Arc::new(daemon(&settings("drain_delay = \"1500ms\"\ndrain_timeout = \"5s\"")).start().await);
+    let daemon = Arc::new(
+        daemon(&settings("drain_delay = \"1500ms\"\ndrain_timeout = \"5s\""))
+            .start()
+            .await,
+    );
     let mut kept = RawClient::connect(daemon.proxy()).await.unwrap();
-    assert_eq!(raw_get(&mut kept, &daemon, "/sim/bytes/10", "").await.status(), 200);
+    assert_eq!(
+        raw_get(&mut kept, &daemon, "/sim/bytes/10", "").await.status(),
+        200
+    );
     daemon.signal(Signal::TERM);
     eventually("it is not ready", async || {
         (daemon.control_get("/readyz").await.0 == StatusCode::SERVICE_UNAVAILABLE).then_some(())
     })
     .await;
     let mut new = RawClient::connect(daemon.proxy()).await.unwrap();
-    assert_eq!(raw_get(&mut new, &daemon, "/sim/bytes/10", "").await.status(), 200, "a new connection");
-    assert_eq!(raw_get(&mut kept, &daemon, "/sim/bytes/10", "").await.status(), 200, "a kept connection");
+    assert_eq!(
+        raw_get(&mut new, &daemon, "/sim/bytes/10", "").await.status(),
+        200,
+        "a new connection"
+    );
+    assert_eq!(
+        raw_get(&mut kept, &daemon, "/sim/bytes/10", "").await.status(),
+        200,
+        "a kept connection"
+    );
     let daemon = Arc::into_inner(daemon).unwrap();
-    let (finished, _folder) = tokio::time::timeout(Duration::from_secs(10), daemon.finished()).await.expect("an end");
+    let (finished, _folder) = tokio::time::timeout(Duration::from_secs(10), daemon.finished())
+        .await
+        .expect("an end");
     assert_eq!(finished.code(), Some(0), "{finished:#?}");
 }

@@ -8,7 +8,7 @@ use http::StatusCode;
 use murphy_testkit::daemon::{Daemon, Signal, binary};
 use serde_json::{Value, json};
 
-use super::support::{NEVER, SIM, Metrics, activate, call, client, daemon, eventually};
+use super::support::{Metrics, NEVER, SIM, activate, call, client, daemon, eventually};
 
 /// All calls get this status.
 fn answers(status: u16) -> String {
@@ -48,7 +48,11 @@ async fn a_scenario_that_is_edited_in_place_is_in_force_soon() {
         fs::write(scenario_file(&daemon), answers(wanted)).unwrap();
         wait_for_status(&daemon, wanted).await;
     }
-    assert_eq!(status(&daemon).await["active"][0]["scenario"], "probe", "it stays on");
+    assert_eq!(
+        status(&daemon).await["active"][0]["scenario"],
+        "probe",
+        "it stays on"
+    );
 }
 
 #[tokio::test]
@@ -99,7 +103,11 @@ async fn each_swap_of_a_config_map_is_in_force_soon() {
         mount(&folder, version, &answers(wanted));
         wait_for_status(&daemon, wanted).await;
     }
-    assert_eq!(status(&daemon).await["active"][0]["scenario"], "probe", "it stays on");
+    assert_eq!(
+        status(&daemon).await["active"][0]["scenario"],
+        "probe",
+        "it stays on"
+    );
 }
 
 /// A file in a folder below is not watched: only who asks gets it read again.
@@ -125,11 +133,22 @@ async fn a_hangup_signal_and_a_request_reload() {
 
     fs::write(pages.join("down.html"), "third").unwrap();
     let (code, report) = daemon.control_post("/api/v1/reload", json!({})).await;
-    assert_eq!((code, &report["result"]), (StatusCode::OK, &json!("applied")), "{report:#}");
-    assert_eq!(call(&client(), &daemon, "/sim/echo").await.body, "third", "in force when it is answered");
+    assert_eq!(
+        (code, &report["result"]),
+        (StatusCode::OK, &json!("applied")),
+        "{report:#}"
+    );
+    assert_eq!(
+        call(&client(), &daemon, "/sim/echo").await.body,
+        "third",
+        "in force when it is answered"
+    );
     let (_, again) = daemon.control_post("/api/v1/reload", json!({})).await;
     assert_eq!(again["result"], "unchanged");
-    assert_eq!(again["generation"], report["generation"], "what is equal is not published again");
+    assert_eq!(
+        again["generation"], report["generation"],
+        "what is equal is not published again"
+    );
 }
 
 #[tokio::test]
@@ -156,7 +175,10 @@ async fn a_bad_file_is_refused_whole_with_its_place_and_what_ran_goes_on() {
     })
     .await;
     let error = &now["reload"]["last_error"][0];
-    assert!(error["file"].as_str().unwrap().ends_with("probe.yaml"), "{error:#}");
+    assert!(
+        error["file"].as_str().unwrap().ends_with("probe.yaml"),
+        "{error:#}"
+    );
     assert_eq!((&error["line"], &error["column"]), (&json!(4), &json!(14)));
     assert_eq!(error["problem"]["hint"], "did you mean \"delay\"?");
     assert_eq!(now["generation"], before["generation"]);
@@ -173,29 +195,57 @@ async fn a_bad_file_is_refused_whole_with_its_place_and_what_ran_goes_on() {
     fs::write(scenario_file(&daemon), answers(504)).unwrap();
     wait_for_status(&daemon, 504).await;
     let recovered = status(&daemon).await;
-    assert_eq!((&recovered["reload"]["ok"], &recovered["scenarios"]), (&json!(true), &json!(2)));
+    assert_eq!(
+        (&recovered["reload"]["ok"], &recovered["scenarios"]),
+        (&json!(true), &json!(2))
+    );
     assert_eq!(recovered["reload"]["last_error"], json!([]));
-    assert_eq!(Metrics::of(&daemon).await.get("murphy_config_last_reload_successful"), 1.0);
+    assert_eq!(
+        Metrics::of(&daemon)
+            .await
+            .get("murphy_config_last_reload_successful"),
+        1.0
+    );
 }
 
 #[tokio::test]
 async fn a_bad_configuration_is_refused_with_its_place() {
     let daemon = started().await;
     for (text, place, parts) in [
-        (format!("[proxy]\nmakr = false\n{NEVER}\n{SIM}"), "murphy.toml:2:1", ["makr", "mark"]),
-        (format!("{NEVER}\n{SIM}").replace("1.0", "\"much\""), "murphy.toml:3:14", ["much", "a share"]),
-        (format!("{NEVER}\n{SIM}").replace("\"/sim\"", "\"sim\""), "murphy.toml:9:8", ["sim", "/"]),
+        (
+            format!("[proxy]\nmakr = false\n{NEVER}\n{SIM}"),
+            "murphy.toml:2:1",
+            ["makr", "mark"],
+        ),
+        (
+            format!("{NEVER}\n{SIM}").replace("1.0", "\"much\""),
+            "murphy.toml:3:14",
+            ["much", "a share"],
+        ),
+        (
+            format!("{NEVER}\n{SIM}").replace("\"/sim\"", "\"sim\""),
+            "murphy.toml:9:8",
+            ["sim", "/"],
+        ),
         ("[proxy\n".to_owned(), "murphy.toml:1:", ["proxy", ""]),
     ] {
         fs::write(daemon.folder().join("murphy.toml"), text).unwrap();
         let (code, problem) = daemon.control_post("/api/v1/reload", json!({})).await;
         assert_eq!(code, StatusCode::UNPROCESSABLE_ENTITY, "{place}: {problem:#}");
         let first = &problem["problems"][0];
-        let found = format!("{}:{}:{}", first["file"].as_str().unwrap(), first["line"], first["column"]);
+        let found = format!(
+            "{}:{}:{}",
+            first["file"].as_str().unwrap(),
+            first["line"],
+            first["column"]
+        );
         assert!(found.contains(place), "{place}: {found}");
         daemon.wait_for_stderr(&found).await;
         let shown = problem.to_string();
-        assert!(parts.iter().all(|part| shown.contains(part)), "{parts:?}: {problem:#}");
+        assert!(
+            parts.iter().all(|part| shown.contains(part)),
+            "{parts:?}: {problem:#}"
+        );
         assert_eq!(status_of(&daemon).await, 501, "what ran goes on running");
     }
 }
@@ -215,10 +265,18 @@ async fn counters_survive_a_reload_until_the_rule_itself_changes() {
         (now["scenarios"] == 2 && now["generation"].as_u64().unwrap() > generation).then_some(())
     })
     .await;
-    assert_eq!((status_of(&daemon).await, status_of(&daemon).await), (501, 200), "it has one left");
+    assert_eq!(
+        (status_of(&daemon).await, status_of(&daemon).await),
+        (501, 200),
+        "it has one left"
+    );
     fs::write(scenario_file(&daemon), first_three(502)).unwrap();
     wait_for_status(&daemon, 502).await;
-    assert_eq!((status_of(&daemon).await, status_of(&daemon).await), (502, 502), "a changed rule counts anew");
+    assert_eq!(
+        (status_of(&daemon).await, status_of(&daemon).await),
+        (502, 502),
+        "a changed rule counts anew"
+    );
     assert_eq!(status_of(&daemon).await, 200);
 }
 
@@ -227,7 +285,10 @@ async fn counters_survive_a_reload_until_the_rule_itself_changes() {
 async fn a_changed_address_waits_for_a_restart_and_says_so() {
     let builder = daemon(&format!("[proxy]\nlisten = \"127.0.0.1:0\"\n{NEVER}"));
     let wrapper = builder.folder().join("murphy.sh");
-    let script = format!("#!/bin/sh\nunset MURPHY__PROXY__LISTEN\nexec {} \"$@\"\n", binary().display());
+    let script = format!(
+        "#!/bin/sh\nunset MURPHY__PROXY__LISTEN\nexec {} \"$@\"\n",
+        binary().display()
+    );
     fs::write(&wrapper, script).unwrap();
     let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(&wrapper, executable).unwrap();
@@ -241,7 +302,10 @@ async fn a_changed_address_waits_for_a_restart_and_says_so() {
     })
     .await;
     let line = now["needs_restart"][0].as_str().unwrap();
-    assert!(line.starts_with("proxy.listen changed") && line.contains("18070"), "{line}");
+    assert!(
+        line.starts_with("proxy.listen changed") && line.contains("18070"),
+        "{line}"
+    );
     assert_eq!(now["reload"]["ok"], true);
     assert_eq!(status_of(&daemon).await, 200, "it goes on listening where it did");
 }

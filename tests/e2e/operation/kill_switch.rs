@@ -5,9 +5,7 @@ use http::StatusCode;
 use murphy_testkit::daemon::Daemon;
 use serde_json::{Value, json};
 
-use super::support::{
-    OUTAGE, Metrics, activate, call, client, daemon, exchanges, judged, switch, tripped,
-};
+use super::support::{Metrics, OUTAGE, activate, call, client, daemon, exchanges, judged, switch, tripped};
 
 /// One call in two fails.
 const HALF: &str = "
@@ -45,20 +43,41 @@ async fn exactly_half_does_not_trip_and_one_more_does() {
     calls(&daemon, "/sim/status/500", 1).await;
     let switch = tripped(&daemon).await;
     let trip = &switch["trip"];
-    assert_eq!((&trip["trigger"], &trip["who"], &trip["halted"]), (&json!("error_rate"), &json!("director"), &json!(["half"])));
+    assert_eq!(
+        (&trip["trigger"], &trip["who"], &trip["halted"]),
+        (&json!("error_rate"), &json!("director"), &json!(["half"]))
+    );
     let measured = &trip["measured"];
-    assert_eq!((&measured["samples"], &measured["injected_errors"], &measured["organic_errors"]), (&json!(61), &json!(30), &json!(1)));
-    assert!((measured["ratio"].as_f64().unwrap() - 31.0 / 61.0).abs() < 1e-9, "{measured:#}");
-    assert_eq!((&measured["top_routes"], &measured["top_rules"]), (&json!([["sim", 31]]), &json!([["half/second", 30]])));
+    assert_eq!(
+        (
+            &measured["samples"],
+            &measured["injected_errors"],
+            &measured["organic_errors"]
+        ),
+        (&json!(61), &json!(30), &json!(1))
+    );
+    assert!(
+        (measured["ratio"].as_f64().unwrap() - 31.0 / 61.0).abs() < 1e-9,
+        "{measured:#}"
+    );
+    assert_eq!(
+        (&measured["top_routes"], &measured["top_rules"]),
+        (&json!([["sim", 31]]), &json!([["half/second", 30]]))
+    );
     let reason = trip["reason"].as_str().unwrap();
     assert!(reason.contains("30") && reason.contains("injected"), "{reason}");
 
     let metrics = Metrics::of(&daemon).await;
     assert_eq!(metrics.get("murphy_kill_switch_tripped"), 1.0);
-    assert_eq!(metrics.get("murphy_kill_switch_trips_total{trigger=\"error_rate\"}"), 1.0);
+    assert_eq!(
+        metrics.get("murphy_kill_switch_trips_total{trigger=\"error_rate\"}"),
+        1.0
+    );
     assert_eq!(metrics.get("murphy_scenario_active{scenario=\"half\"}"), 0.0);
     let log = daemon.stderr();
-    let event = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let event = log
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
     let trips: Vec<Value> = event.filter(|event| event["trigger"] == "error_rate").collect();
     assert_eq!((trips.len(), &trips[0]["level"]), (1, &json!("ERROR")), "{log}");
     for _ in 0..4 {
@@ -85,7 +104,13 @@ async fn client_errors_are_no_errors_and_rate_limits_are() {
     assert_eq!(state(&daemon).await, "armed");
     calls(&daemon, "/sim/status/429", 31).await;
     let trip = tripped(&daemon).await["trip"].clone();
-    assert_eq!((&trip["measured"]["organic_errors"], &trip["measured"]["injected_errors"]), (&json!(31), &json!(0)));
+    assert_eq!(
+        (
+            &trip["measured"]["organic_errors"],
+            &trip["measured"]["injected_errors"]
+        ),
+        (&json!(31), &json!(0))
+    );
 }
 
 #[tokio::test]
@@ -113,7 +138,11 @@ basis = \"organic\"
     calls(&daemon, "/real/status/500", 1).await;
     let trip = tripped(&daemon).await["trip"].clone();
     let measured = &trip["measured"];
-    assert_eq!((&measured["samples"], &measured["organic_errors"]), (&json!(11), &json!(6)), "{trip:#}");
+    assert_eq!(
+        (&measured["samples"], &measured["organic_errors"]),
+        (&json!(11), &json!(6)),
+        "{trip:#}"
+    );
     assert_eq!(measured["injected_errors"], 40, "injected ones are told apart");
     assert_eq!(measured["top_routes"], json!([["real", 6]]));
 }
@@ -121,7 +150,10 @@ basis = \"organic\"
 #[tokio::test]
 async fn by_operation_a_retry_that_succeeds_makes_it_good() {
     let first_try = "rules:\n  - name: first-try\n    when: { attempt: 1 }\n    fault: { status: 503 }\n";
-    let daemon = daemon("[kill_switch]\nunit = \"operation\"\n").scenario("flaky", first_try).start().await;
+    let daemon = daemon("[kill_switch]\nunit = \"operation\"\n")
+        .scenario("flaky", first_try)
+        .start()
+        .await;
     activate(&daemon, "flaky").await;
     let client = client();
     for n in 0..30 {
@@ -130,17 +162,31 @@ async fn by_operation_a_retry_that_succeeds_makes_it_good() {
         assert_eq!(call(&client, &daemon, &path).await.status, 200, "the retry");
     }
     judged(&daemon, 60).await;
-    assert_eq!(state(&daemon).await, "armed", "each operation was good in the end");
+    assert_eq!(
+        state(&daemon).await,
+        "armed",
+        "each operation was good in the end"
+    );
     let all = exchanges(&daemon).await;
-    let tries: Vec<(&Value, &Value)> = all.iter().take(4).map(|one| (&one["operation"], &one["attempt"])).collect();
-    assert_eq!((tries[0].0, tries[2].0), (tries[1].0, tries[3].0), "a retry belongs to its operation");
+    let tries: Vec<(&Value, &Value)> = all
+        .iter()
+        .take(4)
+        .map(|one| (&one["operation"], &one["attempt"]))
+        .collect();
+    assert_eq!(
+        (tries[0].0, tries[2].0),
+        (tries[1].0, tries[3].0),
+        "a retry belongs to its operation"
+    );
     assert_ne!(tries[0].0, tries[2].0);
     assert_eq!((tries[0].1, tries[1].1), (&json!(1), &json!(2)));
 }
 
 #[tokio::test]
 async fn errors_in_a_row_and_slow_calls_trip_where_that_is_set() {
-    let row = daemon("[kill_switch]\nerror_rate = 1.0\nconsecutive_errors = 5\n").start().await;
+    let row = daemon("[kill_switch]\nerror_rate = 1.0\nconsecutive_errors = 5\n")
+        .start()
+        .await;
     calls(&row, "/sim/status/500", 4).await;
     calls(&row, "/sim/echo", 1).await;
     calls(&row, "/sim/status/500", 4).await;
@@ -149,7 +195,10 @@ async fn errors_in_a_row_and_slow_calls_trip_where_that_is_set() {
     calls(&row, "/sim/status/500", 1).await;
     assert_eq!(tripped(&row).await["trip"]["trigger"], "consecutive_errors");
 
-    let slow = daemon("[kill_switch]\nerror_rate = 1.0\nslow_call = \"100ms\"\nslow_rate = 0.5\nmin_samples = 4\n").start().await;
+    let slow =
+        daemon("[kill_switch]\nerror_rate = 1.0\nslow_call = \"100ms\"\nslow_rate = 0.5\nmin_samples = 4\n")
+            .start()
+            .await;
     calls(&slow, "/sim/echo", 3).await;
     calls(&slow, "/sim/slow?ms=150", 3).await;
     judged(&slow, 6).await;
@@ -164,17 +213,26 @@ async fn re_arming_forgets_what_tripped_it_and_switches_nothing_on() {
     activate(&daemon, "outage").await;
     calls(&daemon, "/sim/echo", 10).await;
     tripped(&daemon).await;
-    let (status, switch) = daemon.control_post("/api/v1/kill-switch/rearm", json!({ "reason": "fixed" })).await;
+    let (status, switch) = daemon
+        .control_post("/api/v1/kill-switch/rearm", json!({ "reason": "fixed" }))
+        .await;
     assert_eq!((status, &switch["state"]), (StatusCode::OK, &json!("armed")));
     calls(&daemon, "/sim/echo", 1).await;
     judged(&daemon, 11).await;
     assert_eq!(state(&daemon).await, "armed", "old errors do not trip it again");
-    assert_eq!(call(&client(), &daemon, "/sim/echo").await.status, 200, "what was halted stays off");
+    assert_eq!(
+        call(&client(), &daemon, "/sim/echo").await.status,
+        200,
+        "what was halted stays off"
+    );
     activate(&daemon, "outage").await;
     calls(&daemon, "/sim/echo", 30).await;
     tripped(&daemon).await;
     let metrics = Metrics::of(&daemon).await;
-    assert_eq!(metrics.get("murphy_kill_switch_trips_total{trigger=\"error_rate\"}"), 2.0);
+    assert_eq!(
+        metrics.get("murphy_kill_switch_trips_total{trigger=\"error_rate\"}"),
+        2.0
+    );
 }
 
 #[tokio::test]
@@ -182,6 +240,9 @@ async fn it_re_arms_by_itself_only_where_that_is_set() {
     let daemon = daemon("[kill_switch]\nrearm_after = \"1s\"\n").start().await;
     let (_, tripped) = daemon.control_post("/api/v1/kill-switch/trip", json!({})).await;
     assert!(tripped["rearms_at"].is_string(), "{tripped:#}");
-    super::support::eventually("it re-arms", async || (state(&daemon).await == "armed").then_some(())).await;
+    super::support::eventually("it re-arms", async || {
+        (state(&daemon).await == "armed").then_some(())
+    })
+    .await;
     assert_eq!(switch(&daemon).await["history"][0]["who"], "director");
 }

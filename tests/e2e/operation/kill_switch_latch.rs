@@ -22,7 +22,9 @@ async fn post(daemon: &Daemon, path: &str, body: Value) -> Value {
 }
 
 async fn refused(daemon: &Daemon) -> Value {
-    let (status, problem) = daemon.control_post("/api/v1/scenarios/outage/activate", json!({})).await;
+    let (status, problem) = daemon
+        .control_post("/api/v1/scenarios/outage/activate", json!({}))
+        .await;
     assert_eq!(status, StatusCode::CONFLICT, "{problem:#}");
     problem
 }
@@ -36,34 +38,75 @@ async fn a_trip_survives_a_kill_and_a_person_re_arms_it() {
     let before = post(&daemon, "/api/v1/kill-switch/trip", json!({ "reason": "enough" })).await;
     let daemon = restarted(daemon).await;
     let after = switch(&daemon).await;
-    assert_eq!((&after["state"], &after["trip"], &after["history"]), (&json!("tripped"), &before["trip"], &before["history"]));
+    assert_eq!(
+        (&after["state"], &after["trip"], &after["history"]),
+        (&json!("tripped"), &before["trip"], &before["history"])
+    );
     assert_eq!(Metrics::of(&daemon).await.get("murphy_kill_switch_tripped"), 1.0);
     assert_eq!(daemon.control_get("/readyz").await.0, StatusCode::OK);
-    assert!(daemon.stderr().contains("tripped since before the start"), "{}", daemon.stderr());
+    assert!(
+        daemon.stderr().contains("tripped since before the start"),
+        "{}",
+        daemon.stderr()
+    );
     for _ in 0..20 {
         let seen = call(&client(), &daemon, "/sim/echo").await;
         assert_eq!((seen.status, seen.mark), (StatusCode::OK, None));
     }
     refused(&daemon).await;
-    assert_eq!(post(&daemon, "/api/v1/kill-switch/rearm", json!({})).await["state"], "armed");
+    assert_eq!(
+        post(&daemon, "/api/v1/kill-switch/rearm", json!({})).await["state"],
+        "armed"
+    );
     let daemon = restarted(daemon).await;
-    assert_eq!(switch(&daemon).await["state"], "armed", "a re-arm survives as well");
-    assert_eq!(call(&client(), &daemon, "/sim/echo").await.status, 503, "and the settings are followed again");
+    assert_eq!(
+        switch(&daemon).await["state"],
+        "armed",
+        "a re-arm survives as well"
+    );
+    assert_eq!(
+        call(&client(), &daemon, "/sim/echo").await.status,
+        503,
+        "and the settings are followed again"
+    );
 }
 
 #[tokio::test]
 async fn a_lock_survives_a_kill_and_a_trip_below_it_stays() {
     let daemon = daemon(NEVER).scenario("outage", OUTAGE).start().await;
     activate(&daemon, "outage").await;
-    let locked = post(&daemon, "/api/v1/kill-switch/lock", json!({ "reason": "a release" })).await;
-    assert_eq!((&locked["state"], &locked["trip"]), (&json!("locked"), &Value::Null));
-    assert_eq!(call(&client(), &daemon, "/sim/echo").await.status, 200, "a lock switches everything off");
-    post(&daemon, "/api/v1/kill-switch/trip", json!({ "reason": "besides" })).await;
+    let locked = post(
+        &daemon,
+        "/api/v1/kill-switch/lock",
+        json!({ "reason": "a release" }),
+    )
+    .await;
+    assert_eq!(
+        (&locked["state"], &locked["trip"]),
+        (&json!("locked"), &Value::Null)
+    );
+    assert_eq!(
+        call(&client(), &daemon, "/sim/echo").await.status,
+        200,
+        "a lock switches everything off"
+    );
+    post(
+        &daemon,
+        "/api/v1/kill-switch/trip",
+        json!({ "reason": "besides" }),
+    )
+    .await;
     let daemon = restarted(daemon).await;
     let state = switch(&daemon).await;
-    assert_eq!((&state["state"], &state["lock"]["reason"]), (&json!("locked"), &json!("a release")));
+    assert_eq!(
+        (&state["state"], &state["lock"]["reason"]),
+        (&json!("locked"), &json!("a release"))
+    );
     let unlocked = post(&daemon, "/api/v1/kill-switch/unlock", json!({})).await;
-    assert_eq!((&unlocked["state"], &unlocked["trip"]["reason"]), (&json!("tripped"), &json!("besides")));
+    assert_eq!(
+        (&unlocked["state"], &unlocked["trip"]["reason"]),
+        (&json!("tripped"), &json!("besides"))
+    );
     refused(&daemon).await;
     post(&daemon, "/api/v1/kill-switch/rearm", json!({})).await;
     activate(&daemon, "outage").await;
@@ -72,12 +115,27 @@ async fn a_lock_survives_a_kill_and_a_trip_below_it_stays() {
 #[tokio::test]
 async fn a_state_that_cannot_be_read_is_a_trip() {
     for text in ["", "{", "{\"trip\":", "not json", "{\"unknown\":1}"] {
-        let daemon = daemon(NEVER).scenario("outage", OUTAGE).file("state.json", text).start().await;
+        let daemon = daemon(NEVER)
+            .scenario("outage", OUTAGE)
+            .file("state.json", text)
+            .start()
+            .await;
         let state = switch(&daemon).await;
-        assert_eq!((&state["state"], &state["trip"]["trigger"]), (&json!("tripped"), &json!("internal")), "{text:?}");
-        assert!(state["trip"]["reason"].as_str().unwrap().contains("state.json"), "{state:#}");
+        assert_eq!(
+            (&state["state"], &state["trip"]["trigger"]),
+            (&json!("tripped"), &json!("internal")),
+            "{text:?}"
+        );
+        assert!(
+            state["trip"]["reason"].as_str().unwrap().contains("state.json"),
+            "{state:#}"
+        );
         refused(&daemon).await;
-        assert_eq!(call(&client(), &daemon, "/sim/echo").await.status, 200, "{text:?}");
+        assert_eq!(
+            call(&client(), &daemon, "/sim/echo").await.status,
+            200,
+            "{text:?}"
+        );
     }
 }
 
@@ -86,13 +144,21 @@ async fn a_state_that_cannot_be_kept_trips_all_the_same_and_says_so() {
     let builder = daemon(NEVER).scenario("outage", OUTAGE);
     let file = builder.folder().join("gone/state.json");
     fs::create_dir(file.parent().unwrap()).unwrap();
-    let daemon = builder.env("MURPHY__KILL_SWITCH__STATE_FILE", file.to_str().unwrap()).start().await;
+    let daemon = builder
+        .env("MURPHY__KILL_SWITCH__STATE_FILE", file.to_str().unwrap())
+        .start()
+        .await;
     activate(&daemon, "outage").await;
     fs::remove_dir_all(file.parent().unwrap()).unwrap();
     let tripped = post(&daemon, "/api/v1/kill-switch/trip", json!({})).await;
     assert_eq!(tripped["state"], "tripped");
     assert_eq!(call(&client(), &daemon, "/sim/echo").await.status, 200);
-    daemon.wait_for_stderr("cannot be written, so a restart would forget this").await;
+    daemon
+        .wait_for_stderr("cannot be written, so a restart would forget this")
+        .await;
     let (_, status) = daemon.control_get("/api/v1/status").await;
-    assert!(status["warnings"].to_string().contains("cannot be written"), "{status:#}");
+    assert!(
+        status["warnings"].to_string().contains("cannot be written"),
+        "{status:#}"
+    );
 }

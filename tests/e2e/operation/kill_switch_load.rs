@@ -34,15 +34,26 @@ async fn hammer(daemon: Arc<Daemon>, stop: Arc<AtomicBool>) -> Vec<Answer> {
         let asked = Instant::now();
         let response = raw_get(&mut raw, &daemon, "/sim/bytes/64", "").await;
         let injected = response.head.header("x-murphy-fault").is_some();
-        seen.push(Answer { asked, came: Instant::now(), injected, status: response.status() });
+        seen.push(Answer {
+            asked,
+            came: Instant::now(),
+            injected,
+            status: response.status(),
+        });
     }
     seen
 }
 
 async fn trip(daemon: &Daemon) -> (Instant, Instant) {
     let before = Instant::now();
-    let (status, answer) = daemon.control_post("/api/v1/kill-switch/trip", json!({ "reason": "enough" })).await;
-    assert_eq!((status, &answer["state"]), (StatusCode::OK, &json!("tripped")), "{answer:#}");
+    let (status, answer) = daemon
+        .control_post("/api/v1/kill-switch/trip", json!({ "reason": "enough" }))
+        .await;
+    assert_eq!(
+        (status, &answer["state"]),
+        (StatusCode::OK, &json!("tripped")),
+        "{answer:#}"
+    );
     (before, Instant::now())
 }
 
@@ -56,8 +67,12 @@ async fn after_a_trip_under_load_nothing_is_injected() {
     for _ in 0..CLIENTS {
         clients.spawn(hammer(Arc::clone(&daemon), Arc::clone(&stop)));
     }
-    let injected = "murphy_faults_injected_total{route=\"sim\",scenario=\"outage\",rule=\"down\",fault=\"status\"}";
-    eventually("the load is on", async || (Metrics::of(&daemon).await.get(injected) > 500.0).then_some(())).await;
+    let injected =
+        "murphy_faults_injected_total{route=\"sim\",scenario=\"outage\",rule=\"down\",fault=\"status\"}";
+    eventually("the load is on", async || {
+        (Metrics::of(&daemon).await.get(injected) > 500.0).then_some(())
+    })
+    .await;
     let (_, answered) = trip(&daemon).await;
     // Calls that were decided before may still be on their way; what is asked from here on may not be touched.
     let finished = "murphy_requests_total";
@@ -75,17 +90,35 @@ async fn after_a_trip_under_load_nothing_is_injected() {
     }
     let (before, after): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.asked < answered);
     assert!(before.iter().filter(|answer| answer.injected).count() > 500);
-    let touched = after.iter().filter(|answer| answer.injected || answer.status != 200).count();
-    assert_eq!(touched, 0, "of {} calls that were asked after the trip was answered", after.len());
+    let touched = after
+        .iter()
+        .filter(|answer| answer.injected || answer.status != 200)
+        .count();
+    assert_eq!(
+        touched,
+        0,
+        "of {} calls that were asked after the trip was answered",
+        after.len()
+    );
     assert!(after.len() > 900, "{}", after.len());
-    let late = answers.iter().filter(|answer| answer.injected).map(|answer| answer.came).max().unwrap();
+    let late = answers
+        .iter()
+        .filter(|answer| answer.injected)
+        .map(|answer| answer.came)
+        .max()
+        .unwrap();
     println!(
-        "B14: from the API's answer to the last injected answer at any of {CLIENTS} clients: {:?}; {} calls after it, 0 touched",
+        "B14: from the API's answer to the last injected answer at any of {CLIENTS} clients: {:?}; \
+         {} calls after it, 0 touched",
         late.saturating_duration_since(answered),
         after.len()
     );
     let now = Metrics::of(&daemon).await;
-    assert!(now.get(injected) - hits <= CLIENTS as f64, "at most what was under way: {} and {hits}", now.get(injected));
+    assert!(
+        now.get(injected) - hits <= CLIENTS as f64,
+        "at most what was under way: {} and {hits}",
+        now.get(injected)
+    );
     check_exchanges(&daemon, now.get(injected), &answers).await;
 }
 
@@ -110,15 +143,25 @@ async fn the_reaction_of_an_idle_daemon_is_measured() {
         activate(&daemon, "outage").await;
         assert_eq!(raw_get(&mut raw, &daemon, "/sim/echo", "").await.status(), 503);
         let (before, answered) = trip(&daemon).await;
-        assert_eq!(raw_get(&mut raw, &daemon, "/sim/echo", "").await.status(), 200, "the very next call");
+        assert_eq!(
+            raw_get(&mut raw, &daemon, "/sim/echo", "").await.status(),
+            200,
+            "the very next call"
+        );
         answer_times.push(answered - before);
         after.push(answered.elapsed());
         daemon.control_post("/api/v1/kill-switch/rearm", json!({})).await;
     }
     answer_times.sort();
     after.sort();
-    println!("B14 idle, 20 trips: the API answers within {:?} (median), {:?} (max)", answer_times[10], answer_times[19]);
-    println!("B14 idle, 20 trips: 0 injected after the answer; the next call is normal within {:?} (max)", after[19]);
+    println!(
+        "B14 idle, 20 trips: the API answers within {:?} (median), {:?} (max)",
+        answer_times[10], answer_times[19]
+    );
+    println!(
+        "B14 idle, 20 trips: 0 injected after the answer; the next call is normal within {:?} (max)",
+        after[19]
+    );
 }
 
 const HELD: &str = "
@@ -154,11 +197,19 @@ async fn a_trip_releases_all_that_is_held_and_serves_it_normally() {
     activate(&daemon, "held").await;
     let mut calls = JoinSet::new();
     for nth in 0..sleeping + throttled {
-        let (path, wanted) = if nth < sleeping { held(nth) } else { ("/sim/bytes/1000000", 1_000_000) };
+        let (path, wanted) = if nth < sleeping {
+            held(nth)
+        } else {
+            ("/sim/bytes/1000000", 1_000_000)
+        };
         let mut raw = RawClient::connect(daemon.proxy()).await.unwrap();
         send_get(&mut raw, &daemon, path, "").await;
         // A body that is held has its head before.
-        let head = if path.contains("echo") { None } else { Some(raw.read_head().await.unwrap()) };
+        let head = if path.contains("echo") {
+            None
+        } else {
+            Some(raw.read_head().await.unwrap())
+        };
         calls.spawn(async move {
             let head = match head {
                 Some(head) => head,
@@ -170,14 +221,30 @@ async fn a_trip_releases_all_that_is_held_and_serves_it_normally() {
         });
     }
     let all = f64::from(u32::try_from(sleeping + throttled).unwrap());
-    eventually("all are in flight", async || (Metrics::of(&daemon).await.get(SIM_IN_FLIGHT) >= all).then_some(())).await;
+    eventually("all are in flight", async || {
+        (Metrics::of(&daemon).await.get(SIM_IN_FLIGHT) >= all).then_some(())
+    })
+    .await;
     // A call on one more connection goes all the way to the upstream and back; those that are held stay.
-    assert_eq!(raw_get(&mut RawClient::connect(daemon.proxy()).await.unwrap(), &daemon, "/sim/json", "").await.status(), 200);
+    assert_eq!(
+        raw_get(
+            &mut RawClient::connect(daemon.proxy()).await.unwrap(),
+            &daemon,
+            "/sim/json",
+            ""
+        )
+        .await
+        .status(),
+        200
+    );
     assert!(calls.try_join_next().is_none(), "none is through before the trip");
 
     let (_, answered) = trip(&daemon).await;
     let (mut last_sleeper, mut last) = (answered, answered);
-    while let Some(done) = tokio::time::timeout(Duration::from_secs(60), calls.join_next()).await.expect("released") {
+    while let Some(done) = tokio::time::timeout(Duration::from_secs(60), calls.join_next())
+        .await
+        .expect("released")
+    {
         let (path, status, complete, at) = done.expect("no call failed");
         assert_eq!((status, complete), (200, true), "{path}");
         last = last.max(at);
@@ -186,17 +253,36 @@ async fn a_trip_releases_all_that_is_held_and_serves_it_normally() {
         }
     }
     println!(
-        "B15: {sleeping} held and {throttled} throttled (1 MB each): the last sleeper was served {:?} after the trip's answer, the last of all {:?} after it",
+        "B15: {sleeping} held and {throttled} throttled (1 MB each): the last sleeper was served {:?} after \
+         the trip's answer, the last of all {:?} after it",
         last_sleeper.saturating_duration_since(answered),
         last.saturating_duration_since(answered)
     );
-    assert!(last_sleeper - answered < Duration::from_secs(20), "sleepers are released at once");
-    eventually("none is in flight", async || (Metrics::of(&daemon).await.get(SIM_IN_FLIGHT) == 0.0).then_some(())).await;
+    assert!(
+        last_sleeper - answered < Duration::from_secs(20),
+        "sleepers are released at once"
+    );
+    eventually("none is in flight", async || {
+        (Metrics::of(&daemon).await.get(SIM_IN_FLIGHT) == 0.0).then_some(())
+    })
+    .await;
     let metrics = Metrics::of(&daemon).await;
     let injected = metrics.sum("murphy_faults_injected_total");
-    assert!((all * 0.7..=all).contains(&injected), "each at most once, and none after the trip: {injected} of {all}");
+    assert!(
+        (all * 0.7..=all).contains(&injected),
+        "each at most once, and none after the trip: {injected} of {all}"
+    );
     let outcomes = metrics.get("murphy_requests_total{route=\"sim\",outcome=\"ok\",cause=\"upstream\"}");
-    assert_eq!(outcomes, all + 1.0, "they count as what they became: {:#?}", metrics.0.iter().filter(|(name, value)| name.contains("requests_total") && **value > 0.0).collect::<Vec<_>>());
+    assert_eq!(
+        outcomes,
+        all + 1.0,
+        "they count as what they became: {:#?}",
+        metrics
+            .0
+            .iter()
+            .filter(|(name, value)| name.contains("requests_total") && **value > 0.0)
+            .collect::<Vec<_>>()
+    );
 }
 
 /// The data path is as busy as it can be, the control API must not wait for it.
@@ -231,6 +317,9 @@ async fn a_trip_is_answered_while_all_cores_are_busy() {
         done.expect("no client failed");
     }
     times.sort();
-    println!("B14 loaded, 20 trips: the API answers within {:?} (median), {:?} (max)", times[10], times[19]);
+    println!(
+        "B14 loaded, 20 trips: the API answers within {:?} (median), {:?} (max)",
+        times[10], times[19]
+    );
     assert!(times[19] < Duration::from_secs(5), "{times:?}");
 }

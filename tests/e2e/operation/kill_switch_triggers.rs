@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use super::support::{Metrics, NEVER, OUTAGE, activate, call, client, daemon, eventually, switch, tripped};
 
 async fn trips(daemon: &Daemon, trigger: &str) -> f64 {
-    Metrics::of(daemon).await.get(&format!("murphy_kill_switch_trips_total{{trigger=\"{trigger}\"}}"))
+    Metrics::of(daemon).await.get(&format!(
+        "murphy_kill_switch_trips_total{{trigger=\"{trigger}\"}}"
+    ))
 }
 
 #[tokio::test]
@@ -23,10 +25,17 @@ async fn a_signal_trips_it() {
     assert_eq!(call(&client(), &daemon, "/sim/echo").await.status, 503);
     daemon.signal(Signal::USR1);
     let trip = tripped(&daemon).await["trip"].clone();
-    assert_eq!((&trip["trigger"], &trip["halted"]), (&json!("signal"), &json!(["outage"])));
+    assert_eq!(
+        (&trip["trigger"], &trip["halted"]),
+        (&json!("signal"), &json!(["outage"]))
+    );
     assert_eq!(call(&client(), &daemon, "/sim/echo").await.status, 200);
     assert_eq!(trips(&daemon, "signal").await, 1.0);
-    assert_eq!(daemon.control_get("/readyz").await.0, StatusCode::OK, "it forwards, so it is ready");
+    assert_eq!(
+        daemon.control_get("/readyz").await.0,
+        StatusCode::OK,
+        "it forwards, so it is ready"
+    );
 }
 
 /// Alertmanager's webhook, version 4, as it is documented.
@@ -51,11 +60,18 @@ fn webhook(status: &str, action: Option<&str>) -> Value {
 async fn an_alarm_trips_it_and_its_end_never_re_arms_it() {
     let daemon = daemon(NEVER).scenario("outage", OUTAGE).start().await;
     let hook = async |body: Value| daemon.control_post("/api/v1/hooks/alertmanager", body).await;
-    for (status, action) in
-        [("firing", None), ("firing", Some("warn")), ("firing", Some("rearm")), ("resolved", Some("trip"))]
-    {
+    for (status, action) in [
+        ("firing", None),
+        ("firing", Some("warn")),
+        ("firing", Some("rearm")),
+        ("resolved", Some("trip")),
+    ] {
         let (code, answer) = hook(webhook(status, action)).await;
-        assert_eq!((code, &answer["trip"]), (StatusCode::OK, &json!(false)), "{status} {action:?}");
+        assert_eq!(
+            (code, &answer["trip"]),
+            (StatusCode::OK, &json!(false)),
+            "{status} {action:?}"
+        );
         assert_eq!(switch(&daemon).await["state"], "armed", "{status} {action:?}");
     }
     let mut other = webhook("firing", Some("trip"));
@@ -64,12 +80,25 @@ async fn an_alarm_trips_it_and_its_end_never_re_arms_it() {
 
     activate(&daemon, "outage").await;
     let (code, answer) = hook(webhook("firing", Some("trip"))).await;
-    assert_eq!((code, &answer["trip"], &answer["kill_switch"]["state"]), (StatusCode::OK, &json!(true), &json!("tripped")));
-    assert_eq!(call(&client(), &daemon, "/sim/echo").await.status, 200, "stopped when it is answered");
+    assert_eq!(
+        (code, &answer["trip"], &answer["kill_switch"]["state"]),
+        (StatusCode::OK, &json!(true), &json!("tripped"))
+    );
+    assert_eq!(
+        call(&client(), &daemon, "/sim/echo").await.status,
+        200,
+        "stopped when it is answered"
+    );
     let trip = &answer["kill_switch"]["trip"];
-    assert_eq!((&trip["trigger"], &trip["halted"]), (&json!("alarm"), &json!(["outage"])));
+    assert_eq!(
+        (&trip["trigger"], &trip["halted"]),
+        (&json!("alarm"), &json!(["outage"]))
+    );
     let shown = trip.to_string();
-    assert!(shown.contains("CheckoutErrors") && shown.contains("5 % of the checkouts fail"), "{trip:#}");
+    assert!(
+        shown.contains("CheckoutErrors") && shown.contains("5 % of the checkouts fail"),
+        "{trip:#}"
+    );
     for action in [Some("trip"), Some("rearm"), None] {
         let (_, answer) = hook(webhook("resolved", action)).await;
         assert_eq!(answer["kill_switch"]["state"], "tripped", "resolved, {action:?}");
@@ -94,16 +123,24 @@ async fn a_health_url_that_fails_in_a_row_trips_it() {
     healthy.store(false, Ordering::SeqCst);
     let trip = tripped(&daemon).await["trip"].clone();
     assert_eq!(trip["trigger"], "health");
-    assert!(trip["reason"].as_str().unwrap().contains("3 times in a row"), "{trip:#}");
+    assert!(
+        trip["reason"].as_str().unwrap().contains("3 times in a row"),
+        "{trip:#}"
+    );
     let asked = health.requests();
-    assert!(asked.iter().all(|request| request.target == "/healthz" && request.method == "GET"));
+    assert!(
+        asked
+            .iter()
+            .all(|request| request.target == "/healthz" && request.method == "GET")
+    );
 }
 
 #[tokio::test]
 async fn calls_that_hang_without_an_injected_wait_trip_it() {
     let silent = Peer::each(Script::new().read_request().hold());
     let settings = format!(
-        "[kill_switch]\nerror_rate = 1.0\nunresponsive_after = \"1s\"\n[[routes]]\nname = \"silent\"\npath = \"/silent\"\nupstream = \"{}\"\n",
+        "[kill_switch]\nerror_rate = 1.0\nunresponsive_after = \"1s\"\n\
+         [[routes]]\nname = \"silent\"\npath = \"/silent\"\nupstream = \"{}\"\n",
         silent.url()
     );
     let hang = "rules:\n  - name: hang\n    when: { route: sim }\n    fault: { hang: {} }\n";
@@ -123,7 +160,11 @@ async fn calls_that_hang_without_an_injected_wait_trip_it() {
     in_flight(1.0).await;
     // Two limits go by with nothing but an injected wait: that is no reason.
     tokio::time::sleep(Duration::from_millis(2_500)).await;
-    assert_eq!(switch(&daemon).await["state"], "armed", "an injected hang explains the silence");
+    assert_eq!(
+        switch(&daemon).await["state"],
+        "armed",
+        "an injected hang explains the silence"
+    );
 
     let organic = tokio::spawn({
         let (client, url) = (client.clone(), daemon.proxy_url("/silent/x"));
@@ -131,8 +172,16 @@ async fn calls_that_hang_without_an_injected_wait_trip_it() {
     });
     in_flight(2.0).await;
     let trip = tripped(&daemon).await["trip"].clone();
-    assert_eq!((&trip["trigger"], &trip["halted"]), (&json!("unresponsive"), &json!(["hang"])), "{trip:#}");
-    assert_eq!(injected.await.unwrap(), StatusCode::OK, "the hang is released and the call goes on");
+    assert_eq!(
+        (&trip["trigger"], &trip["halted"]),
+        (&json!("unresponsive"), &json!(["hang"])),
+        "{trip:#}"
+    );
+    assert_eq!(
+        injected.await.unwrap(),
+        StatusCode::OK,
+        "the hang is released and the call goes on"
+    );
     organic.abort();
     drop(organic.await);
     silent.stop().await;

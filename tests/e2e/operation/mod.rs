@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     clippy::print_stdout,
     clippy::print_stderr
 )] // a test fails loudly
@@ -13,8 +14,10 @@ mod alerts;
 mod bombs;
 mod command_line;
 mod command_line_check;
+mod control_answers;
 mod control_api;
 mod control_guard;
+mod control_reach;
 mod control_scenarios;
 mod drain;
 mod hot_reload;

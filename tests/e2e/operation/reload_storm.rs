@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::support::{NEVER, Metrics, activate, daemon, full, raw_get, send_get};
+use super::support::{Metrics, NEVER, activate, daemon, full, raw_get, send_get};
 
 const RELOADS: u32 = 1_000;
 const KEEP_ALIVE_CLIENTS: u32 = 8;
@@ -23,7 +23,8 @@ const EVENTS: u64 = 100;
 /// Two rules that put the same number into the request and into the response: a call that sees two generations
 /// shows two numbers.
 fn numbered(number: u32) -> String {
-    let set = |side: &str| format!("{{ headers: {{ side: {side}, set: {{ x-generation: \"{number}\" }} }} }}");
+    let set =
+        |side: &str| format!("{{ headers: {{ side: {side}, set: {{ x-generation: \"{number}\" }} }} }}");
     format!(
         "rules:\n  - name: request\n    fault: {}\n  - name: response\n    fault: {}\n",
         set("request"),
@@ -46,9 +47,15 @@ fn check(response: &RawResponse, token: &str) -> u32 {
     assert!(response.body.is_complete());
     let echo = response.body.json();
     assert_eq!(echo["query"], token, "an answer to another request");
-    let number = response.head.header("x-generation").expect("the rule of the response");
+    let number = response
+        .head
+        .header("x-generation")
+        .expect("the rule of the response");
     let headers = echo["headers"].as_array().unwrap();
-    let sent = headers.iter().find(|pair| pair[0] == "x-generation").expect("the rule of the request");
+    let sent = headers
+        .iter()
+        .find(|pair| pair[0] == "x-generation")
+        .expect("the rule of the request");
     assert_eq!(sent[1], number, "one call saw two generations");
     number.parse().unwrap()
 }
@@ -62,7 +69,10 @@ async fn call_without_pause(daemon: Arc<Daemon>, id: u32, keep: bool, stop: Arc<
         let headers = if keep { "" } else { "Connection: close\r\n" };
         let response = raw_get(&mut raw, &daemon, &format!("/sim/echo?{token}"), headers).await;
         let number = check(&response, &token);
-        assert!(number >= last, "a client went back from generation {last} to {number}");
+        assert!(
+            number >= last,
+            "a client went back from generation {last} to {number}"
+        );
         last = number;
         calls += 1;
         if !keep {
@@ -80,16 +90,28 @@ async fn storm(daemon: &Daemon) -> u32 {
     let mut refused = 0;
     for number in 1..=RELOADS {
         let good = number % 2 == 0;
-        let text = if good { numbered(number) } else { bad(number / 2).to_owned() };
+        let text = if good {
+            numbered(number)
+        } else {
+            bad(number / 2).to_owned()
+        };
         // As an editor does it, so that nobody reads half a file.
         let temporary = daemon.folder().join("scenarios/.numbered.tmp");
         fs::write(&temporary, text).unwrap();
         fs::rename(&temporary, &file).unwrap();
         let (status, answer) = daemon.control_post("/api/v1/reload", json!({})).await;
-        let wanted = if good { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+        let wanted = if good {
+            StatusCode::OK
+        } else {
+            StatusCode::UNPROCESSABLE_ENTITY
+        };
         assert_eq!(status, wanted, "reload {number}: {answer:#}");
         if !good {
-            assert_ne!(answer["problems"], json!([]), "reload {number} says what is wrong");
+            assert_ne!(
+                answer["problems"],
+                json!([]),
+                "reload {number} says what is wrong"
+            );
             refused += 1;
         }
     }
@@ -98,14 +120,22 @@ async fn storm(daemon: &Daemon) -> u32 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_reloads_under_load_fail_no_call() {
-    let daemon = daemon(&format!("{NEVER}\n[log]\nlevel = \"warn\"\n")).scenario("numbered", &numbered(0)).start().await;
+    let daemon = daemon(&format!("{NEVER}\n[log]\nlevel = \"warn\"\n"))
+        .scenario("numbered", &numbered(0))
+        .start()
+        .await;
     activate(&daemon, "numbered").await;
     let daemon = Arc::new(daemon);
     let stop = Arc::new(AtomicBool::new(false));
     let mut clients = JoinSet::new();
     for id in 0..KEEP_ALIVE_CLIENTS + CLOSING_CLIENTS {
         let keep = id < KEEP_ALIVE_CLIENTS;
-        clients.spawn(call_without_pause(Arc::clone(&daemon), id, keep, Arc::clone(&stop)));
+        clients.spawn(call_without_pause(
+            Arc::clone(&daemon),
+            id,
+            keep,
+            Arc::clone(&stop),
+        ));
     }
     let began = Instant::now();
     let refused = storm(&daemon).await;
@@ -114,7 +144,10 @@ async fn a_thousand_reloads_under_load_fail_no_call() {
     let mut calls = 0;
     while let Some(done) = clients.join_next().await {
         let (made, last) = done.expect("no client failed");
-        assert!(made > 0 && last > 0, "a client was held up: {made} calls, generation {last}");
+        assert!(
+            made > 0 && last > 0,
+            "a client was held up: {made} calls, generation {last}"
+        );
         calls += made;
     }
     let mut raw = RawClient::connect(daemon.proxy()).await.unwrap();
@@ -136,7 +169,13 @@ async fn streams_live_across_reloads_and_keep_their_generation() {
     let mut readers = JoinSet::new();
     for _ in 0..streams {
         let mut raw = RawClient::connect(daemon.proxy()).await.unwrap();
-        send_get(&mut raw, &daemon, &format!("/sim/sse?events={EVENTS}&interval_ms=50"), "").await;
+        send_get(
+            &mut raw,
+            &daemon,
+            &format!("/sim/sse?events={EVENTS}&interval_ms=50"),
+            "",
+        )
+        .await;
         // The head is there before the first reload.
         let head = raw.read_head().await.unwrap();
         assert_eq!(head.header("x-generation"), Some("0"));
@@ -146,16 +185,34 @@ async fn streams_live_across_reloads_and_keep_their_generation() {
     assert_eq!(Metrics::of(&daemon).await.get(in_flight), f64::from(streams));
     let file = daemon.folder().join("scenarios/numbered.yaml");
     for number in 1..=20 {
-        fs::write(&file, if number % 2 == 0 { numbered(number) } else { bad(number).to_owned() }).unwrap();
+        fs::write(
+            &file,
+            if number % 2 == 0 {
+                numbered(number)
+            } else {
+                bad(number).to_owned()
+            },
+        )
+        .unwrap();
         daemon.control_post("/api/v1/reload", json!({})).await;
     }
-    assert_eq!(Metrics::of(&daemon).await.get(in_flight), f64::from(streams), "they outlive the reloads");
+    assert_eq!(
+        Metrics::of(&daemon).await.get(in_flight),
+        f64::from(streams),
+        "they outlive the reloads"
+    );
     let mut complete = 0;
     while let Some(body) = readers.join_next().await {
         let body = body.unwrap();
         assert!(body.is_complete(), "{:?}", body.end);
         let numbers = body.text().lines().filter_map(|line| line.strip_prefix("data: "));
-        let numbers: Vec<u64> = numbers.map(|data| serde_json::from_str::<Value>(data).unwrap()["n"].as_u64().unwrap()).collect();
+        let numbers: Vec<u64> = numbers
+            .map(|data| {
+                serde_json::from_str::<Value>(data).unwrap()["n"]
+                    .as_u64()
+                    .unwrap()
+            })
+            .collect();
         assert_eq!(numbers, (0..EVENTS).collect::<Vec<u64>>());
         complete += 1;
     }

@@ -33,7 +33,10 @@ const CANARIES: [(&str, &str); 12] = [
     ("set-cookie", "quartzfinch3b8a96setcookie"),
     ("trailer", "quartzfinch4c5d6etrailer"),
     ("user-info", "quartzfinch0f1e2duserinfo"),
-    ("control-token", "quartzfinch9d0c1b-control-token-of-forty-characters"),
+    (
+        "control-token",
+        "quartzfinch9d0c1b-control-token-of-forty-characters",
+    ),
 ];
 
 fn canary(place: &str) -> &'static str {
@@ -46,7 +49,12 @@ fn every_fault() -> String {
     for row in CATALOGUE {
         let example = row.example.replace('\n', "\n      ");
         let kind = row.name;
-        write!(text, "  - name: {}\n    when: {{ query: {{ fault: {kind} }} }}\n    fault:\n      {example}\n", kind.replace('_', "-")).unwrap();
+        write!(
+            text,
+            "  - name: {}\n    when: {{ query: {{ fault: {kind} }} }}\n    fault:\n      {example}\n",
+            kind.replace('_', "-")
+        )
+        .unwrap();
     }
     text
 }
@@ -58,7 +66,10 @@ fn leaky() -> Response<Full<Bytes>> {
         .status(200)
         .header("content-type", "application/json")
         .header("set-cookie", format!("id={}; HttpOnly", canary("set-cookie")))
-        .header("location", format!("https://example.test/?key={}", canary("query")))
+        .header(
+            "location",
+            format!("https://example.test/?key={}", canary("query")),
+        )
         .body(Full::from(body))
         .unwrap()
 }
@@ -78,7 +89,9 @@ fn routes(upstream: &str, broken: &str, token: &Path, events: &Path) -> String {
 fn request(client: &reqwest::Client, daemon: &Daemon, path: &str) -> reqwest::RequestBuilder {
     let query = canary("query");
     let joint = if path.contains('?') { '&' } else { '?' };
-    let url = daemon.proxy_url(&format!("{path}{joint}key={query}&api_key={query}&access_token={query}&sig={query}"));
+    let url = daemon.proxy_url(&format!(
+        "{path}{joint}key={query}&api_key={query}&access_token={query}&sig={query}"
+    ));
     let basic = STANDARD.encode(format!("user:{}", canary("proxy-authorization")));
     client
         .post(url)
@@ -96,8 +109,15 @@ fn request(client: &reqwest::Client, daemon: &Daemon, path: &str) -> reqwest::Re
 
 /// Sends every kind of call on every route, over both versions of HTTP.
 async fn call_everything(daemon: &Daemon) {
-    let builder = || reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-    let clients = [builder().build().unwrap(), builder().http2_prior_knowledge().build().unwrap()];
+    let builder = || {
+        reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+    };
+    let clients = [
+        builder().build().unwrap(),
+        builder().http2_prior_knowledge().build().unwrap(),
+    ];
     let mut calls = JoinSet::new();
     for client in &clients {
         for route in ["/leaky/v1", "/broken/v1", "/dead/v1", "/sim/echo", "/nowhere"] {
@@ -120,7 +140,12 @@ async fn call_everything(daemon: &Daemon) {
 
 /// What no client library sends: keys in trailers, in the target's user information, in broken heads.
 async fn raw_calls(daemon: &Daemon) {
-    let (host, trailer, user, key) = (daemon.proxy(), canary("trailer"), canary("user-info"), canary("authorization"));
+    let (host, trailer, user, key) = (
+        daemon.proxy(),
+        canary("trailer"),
+        canary("user-info"),
+        canary("authorization"),
+    );
     let chunked = format!(
         "POST /leaky/trailers HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\nTrailer: x-api-key\r\n\r\n\
          2\r\nok\r\n0\r\nx-api-key: {trailer}\r\n\r\n"
@@ -132,7 +157,10 @@ async fn raw_calls(daemon: &Daemon) {
         format!("CONNECT user:{user}@example.test:443 HTTP/1.1\r\nHost: example.test:443\r\n\r\n"),
         format!("GET /sim/echo HTTP/1.1\r\nHost: {host}\r\nAuthorization : Bearer {key}\r\n\r\n"),
         format!("GET /sim/echo HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\x01\r\n\r\n"),
-        format!("GET /sim/echo?key={} x HTTP/1.1\r\nHost: {host}\r\n\r\n", canary("query")),
+        format!(
+            "GET /sim/echo?key={} x HTTP/1.1\r\nHost: {host}\r\n\r\n",
+            canary("query")
+        ),
         format!("{key} / HTTP/9.9\r\n\r\n"),
     ] {
         let mut raw = RawClient::connect(daemon.proxy()).await.unwrap();
@@ -144,16 +172,37 @@ async fn raw_calls(daemon: &Daemon) {
 /// Every answer of the control API to a GET, with the right token, a wrong one and none.
 async fn control_answers(daemon: &Daemon) -> String {
     let client = super::support::client();
-    let document: Value =
-        client.get(daemon.control_url("/openapi.json")).send().await.unwrap().json().await.unwrap();
+    let document: Value = client
+        .get(daemon.control_url("/openapi.json"))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     let mut all = String::new();
     for path in document["paths"].as_object().unwrap().keys() {
-        let query = if path.contains("exchanges") { "?limit=1000&after=0" } else { "" };
-        let query = if path.ends_with("/stream") { "?limit=100&after=0" } else { query };
+        let query = if path.contains("exchanges") {
+            "?limit=1000&after=0"
+        } else {
+            ""
+        };
+        let query = if path.ends_with("/stream") {
+            "?limit=100&after=0"
+        } else {
+            query
+        };
         let url = daemon.control_url(&format!("{}{query}", path.replace("{name}", "every")));
-        for token in [Some(canary("control-token")), Some(&canary("control-token")[1..]), None] {
+        for token in [
+            Some(canary("control-token")),
+            Some(&canary("control-token")[1..]),
+            None,
+        ] {
             for accept in ["*/*", "application/openmetrics-text"] {
-                let mut request = client.get(&url).header("accept", accept).timeout(Duration::from_secs(10));
+                let mut request = client
+                    .get(&url)
+                    .header("accept", accept)
+                    .timeout(Duration::from_secs(10));
                 if let Some(token) = token {
                     request = request.bearer_auth(token);
                 }
@@ -175,8 +224,16 @@ fn forms(secret: &str) -> Vec<String> {
         forms.push(STANDARD.encode(part));
         forms.push(URL_SAFE_NO_PAD.encode(part));
     }
-    forms.push(secret.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02x}")));
-    forms.push(secret.bytes().fold(String::new(), |text, byte| text + &format!("{byte:02x}")));
+    forms.push(
+        secret
+            .bytes()
+            .fold(String::new(), |text, byte| text + &format!("%{byte:02x}")),
+    );
+    forms.push(
+        secret
+            .bytes()
+            .fold(String::new(), |text, byte| text + &format!("{byte:02x}")),
+    );
     // A part of a key is a leak as well.
     forms.push(secret[secret.len() - 14..].to_owned());
     forms
@@ -187,11 +244,16 @@ fn search(sink: &str, text: &str) -> Vec<String> {
     let mut hits = Vec::new();
     for (place, secret) in CANARIES {
         for form in forms(secret) {
-            let found = text.find(&form).or_else(|| lower.find(&form.to_lowercase()).filter(|_| form.contains('%')));
+            let found = text
+                .find(&form)
+                .or_else(|| lower.find(&form.to_lowercase()).filter(|_| form.contains('%')));
             if let Some(at) = found {
                 let from = text.floor_char_boundary(at.saturating_sub(160));
                 let to = text.ceil_char_boundary((at + form.len() + 60).min(text.len()));
-                hits.push(format!("{sink}: the key of {place:?} as {form:?}: …{}…", &text[from..to]));
+                hits.push(format!(
+                    "{sink}: the key of {place:?} as {form:?}: …{}…",
+                    &text[from..to]
+                ));
                 break;
             }
         }
@@ -206,7 +268,10 @@ fn files(folder: &Path) -> Vec<(String, String)> {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if path.is_file() && name != "token" && name != "murphy.toml" {
-            found.push((name, String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned()));
+            found.push((
+                name,
+                String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned(),
+            ));
         }
     }
     found
@@ -216,52 +281,100 @@ fn files(folder: &Path) -> Vec<(String, String)> {
 async fn no_credential_is_written_anywhere() {
     let upstream = Recorder::start(|_| leaky());
     let nonsense = format!("HTTP/1.1 200 OK\r\nset cookie {}\r\n\r\n", canary("set-cookie"));
-    let broken = Peer::each(Script::new().read_head().send(nonsense).half_close().read_until_left());
-    let builder = DaemonBuilder::new().file("token", canary("control-token")).scenario("every", &every_fault());
-    let (token, events) = (builder.folder().join("token"), builder.folder().join("events.jsonl"));
+    let broken = Peer::each(
+        Script::new()
+            .read_head()
+            .send(nonsense)
+            .half_close()
+            .read_until_left(),
+    );
+    let builder = DaemonBuilder::new()
+        .file("token", canary("control-token"))
+        .scenario("every", &every_fault());
+    let (token, events) = (
+        builder.folder().join("token"),
+        builder.folder().join("events.jsonl"),
+    );
     let config = routes(&upstream.url(), &broken.url(), &token, &events);
     let daemon = builder.config(&config).env("MURPHY_LOG", "trace").start().await;
     let client = super::support::client();
     let post = async |path: &str, body: Value| {
-        let request = client.post(daemon.control_url(path)).bearer_auth(canary("control-token"));
+        let request = client
+            .post(daemon.control_url(path))
+            .bearer_auth(canary("control-token"));
         request.json(&body).send().await.unwrap().status()
     };
     assert_eq!(post("/api/v1/scenarios/every/activate", json!({})).await, 200);
     call_everything(&daemon).await;
-    assert!(upstream.requests().iter().any(|one| one.all("x-api-key") == [canary("x-api-key")]), "the keys do pass");
+    assert!(
+        upstream
+            .requests()
+            .iter()
+            .any(|one| one.all("x-api-key") == [canary("x-api-key")]),
+        "the keys do pass"
+    );
     eventually("the event log is written", async || {
-        std::fs::read_to_string(&events).ok().filter(|text| text.lines().count() > 100)
+        std::fs::read_to_string(&events)
+            .ok()
+            .filter(|text| text.lines().count() > 100)
     })
     .await;
-    assert_eq!(post("/api/v1/kill-switch/trip", json!({ "reason": "the end" })).await, 200);
+    assert_eq!(
+        post("/api/v1/kill-switch/trip", json!({ "reason": "the end" })).await,
+        200
+    );
 
     let answers = control_answers(&daemon).await;
     assert!(answers.contains("\"route\":\"leaky\"") && answers.contains("murphy_requests_total"));
-    let wrong = client.request(Method::POST, daemon.control_url("/api/v1/reload")).bearer_auth("wrong").send().await;
+    let wrong = client
+        .request(Method::POST, daemon.control_url("/api/v1/reload"))
+        .bearer_auth("wrong")
+        .send()
+        .await;
     assert_eq!(wrong.unwrap().status(), 401);
     let mut hits = search("an answer of the control API", &answers);
     daemon.signal(murphy_testkit::daemon::Signal::TERM);
     let (finished, folder) = daemon.finished().await;
-    assert!(finished.stderr.contains("\"level\":\"TRACE\""), "the log is at its most talkative");
+    assert!(
+        finished.stderr.contains("\"level\":\"TRACE\""),
+        "the log is at its most talkative"
+    );
     hits.extend(search("stdout", &finished.stdout));
     hits.extend(search("stderr", &finished.stderr));
     let files = files(folder.path());
-    assert!(files.iter().any(|(name, _)| name == "state.json") && files.iter().any(|(name, _)| name == "events.jsonl"));
+    assert!(
+        files.iter().any(|(name, _)| name == "state.json")
+            && files.iter().any(|(name, _)| name == "events.jsonl")
+    );
     for (name, text) in &files {
         hits.extend(search(name, text));
     }
     broken.stop().await;
     assert!(hits.is_empty(), "{} leaks:\n{}", hits.len(), hits.join("\n"));
-    println!("B24: {} canaries in {} bytes of log, {} bytes of answers and {} files: 0 hits", CANARIES.len(), finished.stderr.len(), answers.len(), files.len());
+    println!(
+        "B24: {} canaries in {} bytes of log, {} bytes of answers and {} files: 0 hits",
+        CANARIES.len(),
+        finished.stderr.len(),
+        answers.len(),
+        files.len()
+    );
 }
 
 /// A password in an upstream's URL is refused and not repeated, by the start, a reload and the check.
 #[tokio::test]
 async fn a_password_in_the_configuration_is_not_repeated() {
     let user = canary("user-info");
-    for upstream in [format!("http://user:{user}@127.0.0.1:1"), format!("http://127.0.0.1:1/?key={user}"), format!("ftp://{user}@x")] {
+    for upstream in [
+        format!("http://user:{user}@127.0.0.1:1"),
+        format!("http://127.0.0.1:1/?key={user}"),
+        format!("ftp://{user}@x"),
+    ] {
         let config = format!("{NEVER}\n[[routes]]\nname = \"a\"\npath = \"/a\"\nupstream = \"{upstream}\"\n");
-        let failed = DaemonBuilder::new().config(&config).try_start().await.expect_err("it is refused");
+        let failed = DaemonBuilder::new()
+            .config(&config)
+            .try_start()
+            .await
+            .expect_err("it is refused");
         assert!(failed.stderr.contains("upstream"), "{}", failed.stderr);
         let mut hits = search("stderr", &failed.stderr);
         hits.extend(search("stdout", &failed.stdout));
@@ -271,7 +384,10 @@ async fn a_password_in_the_configuration_is_not_repeated() {
         let (status, answer) = daemon.control_post("/api/v1/reload", json!({})).await;
         assert_eq!(status, 422);
         hits.extend(search("the answer", &answer.to_string()));
-        hits.extend(search("the status", &daemon.control_get("/api/v1/status").await.1.to_string()));
+        hits.extend(search(
+            "the status",
+            &daemon.control_get("/api/v1/status").await.1.to_string(),
+        ));
         let check = daemon.murphy(&["check", "murphy.toml"]).await;
         assert_eq!(check.code(), Some(1), "{check:#?}");
         hits.extend(search("check", &format!("{}{}", check.stdout, check.stderr)));

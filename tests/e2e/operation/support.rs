@@ -81,7 +81,10 @@ pub(crate) async fn call(client: &reqwest::Client, daemon: &Daemon, path: &str) 
 pub(crate) async fn call_url(client: &reqwest::Client, url: &str) -> Seen {
     let response = client.get(url).send().await.unwrap();
     let status = response.status();
-    let mark = response.headers().get("x-murphy-fault").map(|mark| mark.to_str().unwrap().to_owned());
+    let mark = response
+        .headers()
+        .get("x-murphy-fault")
+        .map(|mark| mark.to_str().unwrap().to_owned());
     let body = response.text().await.unwrap();
     Seen { status, mark, body }
 }
@@ -133,7 +136,9 @@ pub(crate) async fn tripped(daemon: &Daemon) -> Value {
 /// event that changes nothing is a barrier.
 pub(crate) async fn judged(daemon: &Daemon, calls: usize) {
     recorded(daemon, calls).await;
-    let (status, answer) = daemon.control_post("/api/v1/kill-switch/unlock", serde_json::json!({})).await;
+    let (status, answer) = daemon
+        .control_post("/api/v1/kill-switch/unlock", serde_json::json!({}))
+        .await;
     assert_eq!(status, StatusCode::OK, "{answer:#}");
 }
 
@@ -141,7 +146,9 @@ pub(crate) async fn judged(daemon: &Daemon, calls: usize) {
 pub(crate) async fn recorded(daemon: &Daemon, calls: usize) -> Vec<Value> {
     eventually(&format!("{calls} calls are recorded"), async || {
         let exchanges = exchanges(daemon).await;
-        let last = exchanges.last().map_or(0, |exchange| exchange["id"].as_u64().unwrap());
+        let last = exchanges
+            .last()
+            .map_or(0, |exchange| exchange["id"].as_u64().unwrap());
         Some(exchanges).filter(|_| last >= calls as u64)
     })
     .await
@@ -164,7 +171,9 @@ impl Metrics {
         let (status, text) = daemon.control_get("/metrics").await;
         assert_eq!(status, StatusCode::OK);
         let text = text.as_str().unwrap().to_owned();
-        let samples = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        let samples = text
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.is_empty());
         let pair = |line: &str| {
             let (series, value) = line.rsplit_once(' ').unwrap();
             (series.to_owned(), value.parse().unwrap())
@@ -181,14 +190,20 @@ impl Metrics {
     /// The sum of all series of a family.
     pub(crate) fn sum(&self, family: &str) -> f64 {
         let of_family = |series: &str| series.split('{').next() == Some(family);
-        self.0.iter().filter(|(series, _)| of_family(series)).map(|(_, value)| value).sum()
+        self.0
+            .iter()
+            .filter(|(series, _)| of_family(series))
+            .map(|(_, value)| value)
+            .sum()
     }
 }
 
 /// A figure of the process from `/proc/PID/status`, in KiB: `VmRSS`, `VmHWM`.
 pub(crate) fn memory_kib(daemon: &Daemon, figure: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(figure)?.strip_prefix(':'));
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(figure)?.strip_prefix(':'));
     line.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
 }
 

@@ -8,28 +8,28 @@ use murphy_testkit::raw::RawClient;
 
 use super::setup::{OK, client, proxy_to, within};
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const DATA: u8 = 0;
+pub(super) const HEADERS: u8 = 1;
+pub(super) const RST_STREAM: u8 = 3;
+pub(super) const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
 const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
+pub(super) const END_HEADERS: u8 = 4;
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
     [&head, payload].concat()
 }
 
 /// A field as an HPACK literal without indexing and without Huffman coding (RFC 7541 §6.2.2).
-fn literal(name: &[u8], value: &[u8]) -> Vec<u8> {
+pub(super) fn literal(name: &[u8], value: &[u8]) -> Vec<u8> {
     let length = |text: &[u8]| u8::try_from(text.len()).ok().filter(|length| *length < 127).expect("a short text");
     [&[0, length(name)], name, &[length(value)], value].concat()
 }
 
-fn block(fields: &[(&[u8], &[u8])]) -> Vec<u8> {
+pub(super) fn block(fields: &[(&[u8], &[u8])]) -> Vec<u8> {
     fields.iter().flat_map(|(name, value)| literal(name, value)).collect()
 }
 
@@ -56,7 +56,7 @@ async fn judge(daemon: &Daemon, name: &str, frames: &[Vec<u8>]) -> Option<u8> {
     within(name, verdict(&mut client)).await.map(|(kind, _)| kind)
 }
 
-fn request<'a>(authority: &'a str, more: &[(&'a [u8], &'a [u8])]) -> Vec<(&'a [u8], &'a [u8])> {
+pub(super) fn request<'a>(authority: &'a str, more: &[(&'a [u8], &'a [u8])]) -> Vec<(&'a [u8], &'a [u8])> {
     let mut fields: Vec<(&[u8], &[u8])> = vec![
         (b":method", b"GET"),
         (b":scheme", b"http"),
@@ -147,8 +147,8 @@ async fn another_host_than_the_authority_goes_nowhere() {
     let (peer, daemon, addr) = upstream().await;
     let addr = addr.to_string();
     judge(&daemon, "two hosts", &[whole(&request(&addr, &[(b"host", b"evil.example")]))]).await;
-    let swapped = judge(&daemon, "a foreign authority", &[whole(&request("evil.example", &[(b"host", addr.as_bytes())]))]);
-    swapped.await;
+    let swapped = whole(&request("evil.example", &[(b"host", addr.as_bytes())]));
+    judge(&daemon, "a foreign authority", &[swapped]).await;
     for request in peer.requests() {
         assert_eq!(request.head.all("host"), [peer.addr().to_string()]);
     }

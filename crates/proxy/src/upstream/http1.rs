@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderValue, Method, Request, Response};
+use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, sleep};
@@ -34,6 +35,8 @@ pub(super) struct Http1 {
 pub(super) struct Line {
     pub(super) peer: SocketAddr,
     witness: Arc<Witness>,
+    /// Where the connection goes when its request is done; none if it serves a single one.
+    pool: Option<Weak<Pool>>,
     seat: Mutex<Seat>,
 }
 
@@ -41,6 +44,9 @@ pub(super) struct Line {
 struct Seat {
     /// The sender while a request is under way.
     busy: Option<SendRequest<Outgoing>>,
+    /// The head of its answer came. Only from then on does the sender's readiness mean that the request is done:
+    /// before, it can be left over from the moment at which the request was handed over.
+    answered: bool,
     /// Since when the connection is in the pool.
     idle_since: Option<Instant>,
 }
@@ -72,22 +78,21 @@ pub(super) async fn open(
     let witness = Arc::new(Witness::default());
     let watched = Watched::new(connected.transport, Arc::clone(&witness));
     let (sender, connection) = builder.handshake(TokioIo::new(watched)).await?;
+    let pooled = pool.is_some();
     let line = Arc::new(Line {
         peer: connected.peer,
         witness,
+        pool,
         seat: Mutex::default(),
     });
-    match pool {
-        Some(pool) => {
-            tokio::spawn(drive(connection, Arc::clone(&line), pool, options.idle_timeout));
-        }
-        None => {
-            tokio::spawn(async move {
-                if let Err(error) = connection.with_upgrades().await {
-                    tracing::debug!(%error, "an upstream connection for an upgrade ended");
-                }
-            });
-        }
+    if pooled {
+        tokio::spawn(drive(connection, Arc::clone(&line), options.idle_timeout));
+    } else {
+        tokio::spawn(async move {
+            if let Err(error) = connection.with_upgrades().await {
+                tracing::debug!(%error, "an upstream connection for an upgrade ended");
+            }
+        });
     }
     Ok(Http1 { sender, line })
 }
@@ -96,7 +101,6 @@ pub(super) async fn open(
 async fn drive(
     connection: Connection<TokioIo<Watched>, Outgoing>,
     line: Arc<Line>,
-    pool: Weak<Pool>,
     idle_timeout: Duration,
 ) {
     {
@@ -109,7 +113,7 @@ async fn drive(
                 }
                 return Poll::Ready(());
             }
-            line.park(&pool);
+            line.park();
             while nap.as_mut().poll(cx).is_ready() {
                 let now = Instant::now();
                 let idle_since = line.seat().idle_since;
@@ -122,8 +126,11 @@ async fn drive(
         })
         .await;
     }
+    // A request that was handed over while the connection ended may still lie in the channel: it fails, and can
+    // be sent elsewhere, when the last handle of the channel goes.
+    drop(line.seat().busy.take());
     // Only now is the sender that may lie in the pool closed.
-    if let Some(pool) = pool.upgrade() {
+    if let Some(pool) = line.pool() {
         pool.sweep();
     }
 }
@@ -133,16 +140,21 @@ impl Line {
         self.seat.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the connection to the pool if its request is done.
-    fn park(self: &Arc<Self>, pool: &Weak<Pool>) {
+    fn pool(&self) -> Option<Arc<Pool>> {
+        self.pool.as_ref().and_then(Weak::upgrade)
+    }
+
+    /// Returns the connection to the pool if its request is done. Whoever comes last does it: its task when the
+    /// answer was read, or the sender of the request when it hears of the answer.
+    fn park(self: &Arc<Self>) {
         let mut seat = self.seat();
-        if !seat.busy.as_ref().is_some_and(SendRequest::is_ready) {
+        if !seat.answered || !seat.busy.as_ref().is_some_and(SendRequest::is_ready) {
             return;
         }
         let Some(sender) = seat.busy.take() else { return };
         seat.idle_since = Some(Instant::now());
         drop(seat);
-        if let Some(pool) = pool.upgrade() {
+        if let Some(pool) = self.pool() {
             pool.park(Http1 {
                 sender,
                 line: Arc::clone(self),
@@ -162,20 +174,27 @@ impl Http1 {
     /// future before the response, or the response's body before its end, closes the connection.
     pub(super) async fn send(
         self,
-        request: Request<Outgoing>,
+        mut request: Request<Outgoing>,
         look: bool,
         wait: bool,
     ) -> Result<Response<Incoming>, Failed> {
         let Self { sender, line } = self;
+        frame_unusual_body(&mut request);
         line.witness.begin(look, wait);
         let response = {
             // The lock is held while the request is handed over, so that the connection's task, once it is done
             // with it, finds the sender here.
             let mut seat = line.seat();
             seat.idle_since = None;
+            seat.answered = false;
             seat.busy.insert(sender).try_send_request(request)
         };
-        response.await.map_err(|mut failed| {
+        let answer = response.await;
+        if answer.is_ok() {
+            line.seat().answered = true;
+            line.park();
+        }
+        answer.map_err(|mut failed| {
             let request = failed.take_message();
             let evidence = if request.is_some() {
                 Evidence::Unsent
