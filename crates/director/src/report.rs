@@ -9,10 +9,18 @@ use crate::view::Located;
 /// Of a line with a problem, so many characters are shown.
 const SNIPPET_CHARS_MAX: usize = 200;
 
+/// A problem whose value may be shown: bounded, and without what looks like a secret.
+fn presentable(mut problem: Problem) -> Problem {
+    let found: String = problem.found.chars().take(SNIPPET_CHARS_MAX).collect();
+    problem.found = murphy_observe::redact::text(&found).into_owned();
+    problem
+}
+
 impl Located {
     /// A problem at a place of a text.
     #[must_use]
     pub fn at(file: &str, text: &str, place: Place, problem: Problem) -> Self {
+        let problem = presentable(problem);
         let snippet = place
             .line
             .checked_sub(1)
@@ -31,6 +39,7 @@ impl Located {
     /// A problem of a source that has no lines: a file that cannot be read, an environment variable.
     #[must_use]
     pub fn nowhere(file: &str, problem: Problem) -> Self {
+        let problem = presentable(problem);
         Self {
             file: file.to_owned(),
             line: 0,

@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod daemon;
 mod exit;
+mod files;
 mod logging;
 mod output;
 mod post;

@@ -266,7 +266,7 @@ fn listen_options(settings: &Settings) -> Result<ListenOptions, String> {
     };
     Ok(ListenOptions {
         tls,
-        connections_max: proxy.max_connections,
+        connections_max: crate::files::connections_max(proxy.max_connections),
         connections_per_peer_max: proxy.max_connections_per_peer,
         head_bytes_max: bytes(proxy.max_header_bytes),
         fields_max: proxy.max_headers,

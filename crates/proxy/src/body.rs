@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
@@ -15,6 +16,7 @@ use hyper::body::Incoming;
 use tokio::time::Sleep;
 
 use crate::error::{BoxError, Break};
+use crate::listen::Conn;
 use crate::record::{End, Record};
 use crate::upstream::Lease;
 
@@ -29,6 +31,9 @@ pub struct ProxyBody {
     declared: Option<u64>,
     /// The body is empty although a length is declared, as in a 304: hyper would take the field out if it knew.
     open_ended: bool,
+    /// The agent's connection: what was passed on is on its way before a break is.
+    conn: Option<Arc<Conn>>,
+    breaking: Option<(Break, u64)>,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
@@ -59,7 +64,7 @@ impl ProxyBody {
     }
 
     fn of(source: Source) -> Self {
-        Self { source, record: None, declared: None, open_ended: false, deadline: None }
+        Self { source, record: None, declared: None, open_ended: false, conn: None, breaking: None, deadline: None }
     }
 
     /// As a body behind a pointer, so that a fault can wrap it.
@@ -75,9 +80,10 @@ impl ProxyBody {
         }
     }
 
-    /// Closes `record` when this body ends. `head` tells the declared length.
+    /// Closes `record` when this body ends. `head` tells the declared length, `conn` is the agent's connection.
     #[must_use]
-    pub fn recorded(mut self, record: Box<Record>, head: &HeaderMap) -> Self {
+    pub fn recorded(mut self, record: Box<Record>, head: &HeaderMap, conn: &Arc<Conn>) -> Self {
+        self.conn = Some(Arc::clone(conn));
         self.declared = content_length(head);
         self.open_ended = self.declared.is_some_and(|declared| declared > 0) && self.source_ended();
         self.record = Some(record);
@@ -89,6 +95,18 @@ impl ProxyBody {
     pub fn until(mut self, deadline: Option<Pin<Box<Sleep>>>) -> Self {
         self.deadline = deadline;
         self
+    }
+
+    /// hyper throws away what it has not written when a body breaks, so the break waits until that is on its way.
+    fn poll_break(&mut self, context: &mut Context<'_>, broken: Break, since: u64) -> Poll<Option<Result<Frame<Bytes>, Break>>> {
+        let flushed = self.conn.as_ref().map_or(Poll::Ready(()), |conn| conn.poll_flushed(context, since));
+        match flushed {
+            Poll::Ready(()) => Poll::Ready(Some(Err(broken))),
+            Poll::Pending => {
+                self.breaking = Some((broken, since));
+                Poll::Pending
+            }
+        }
     }
 
     fn source_ended(&self) -> bool {
@@ -137,6 +155,9 @@ impl Body for ProxyBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Break>>> {
         let this = &mut *self;
+        if let Some((broken, since)) = this.breaking.take() {
+            return this.poll_break(context, broken, since);
+        }
         let frame = match this.poll_source(context) {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
@@ -163,7 +184,13 @@ impl Body for ProxyBody {
             }
             None => this.close(End::Complete),
         }
-        Poll::Ready(frame)
+        match (frame, &this.conn) {
+            (Some(Err(broken @ (Break::Upstream(_) | Break::Deadline))), Some(conn)) => {
+                let since = conn.flushes();
+                this.poll_break(context, broken, since)
+            }
+            (frame, _) => Poll::Ready(frame),
+        }
     }
 
     fn is_end_stream(&self) -> bool {

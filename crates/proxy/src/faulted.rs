@@ -208,7 +208,7 @@ impl Running<'_> {
         mark_if_asked(self.snapshot, self.ctx, &mut response);
         let (parts, body) = response.into_parts();
         let deadline = deadline(&self.entry.route, self.arrival.start);
-        let body = body.until(deadline).recorded(self.record, &parts.headers);
+        let body = body.until(deadline).recorded(self.record, &parts.headers, &self.arrival.conn);
         Response::from_parts(parts, body)
     }
 

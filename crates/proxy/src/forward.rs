@@ -51,7 +51,7 @@ pub async fn untouched(worker: &Worker, entry: &RouteEntry, arrival: &Arrival, r
     let (mut parts, body) = response.into_parts();
     clean(&mut parts, &entry.route);
     record.head(parts.status.as_u16(), Cause::Upstream, is_stream(&parts.headers));
-    let body = ProxyBody::upstream(body, lease).until(deadline(&entry.route, arrival.start)).recorded(record, &parts.headers);
+    let body = ProxyBody::upstream(body, lease).until(deadline(&entry.route, arrival.start)).recorded(record, &parts.headers, &arrival.conn);
     Ok(Response::from_parts(parts, body))
 }
 
@@ -90,6 +90,9 @@ pub fn unasked_switch(route: &Route) -> UpstreamError {
 pub fn clean(parts: &mut response::Parts, route: &Route) {
     parts.version = http::Version::HTTP_11;
     hop::strip_response(&mut parts.headers);
+    if parts.status == StatusCode::NO_CONTENT {
+        hop::remove(&mut parts.headers, &header::CONTENT_LENGTH); // RFC 9110 §8.6
+    }
     if route.via {
         hop::via(&mut parts.headers);
     }

@@ -58,7 +58,7 @@ pub fn join_cookies(headers: &mut HeaderMap) {
 }
 
 /// Removes a field and keeps the order of the others.
-fn remove(headers: &mut HeaderMap, name: &HeaderName) {
+pub fn remove(headers: &mut HeaderMap, name: &HeaderName) {
     if headers.contains_key(name) {
         let kept = headers.iter().filter(|(other, _)| *other != name);
         *headers = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -115,6 +115,9 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 /// every percent-encoding as it came. `None` if the parts do not make a URI.
 #[must_use]
 pub fn upstream_uri(upstream: &Upstream, rest: &str, query: Option<&str>) -> Option<Uri> {
+    if rest == "*" {
+        return Some(Uri::from_static("*"));
+    }
     let mut target = String::with_capacity(upstream.base_path.len() + rest.len() + query.map_or(0, str::len) + 1);
     target.push_str(&upstream.base_path);
     if !(rest == "/" && !upstream.base_path.is_empty()) {

@@ -98,10 +98,13 @@ impl Worker {
             return self.refuse(&arrival, &parts, forbidden(&refusal));
         }
         let snapshot = self.proxy.gate.live.load();
-        let Some((entry, rest)) = snapshot.find(arrival.host.as_deref(), parts.uri.path()) else {
+        // `OPTIONS *` is for the server as a whole (RFC 9110 §9.3.7): the route that takes everything takes it.
+        let whole_server = parts.method == http::Method::OPTIONS && parts.uri.path() == "*";
+        let path = if whole_server { "/" } else { parts.uri.path() };
+        let Some((entry, rest)) = snapshot.find(arrival.host.as_deref(), path) else {
             return self.refuse(&arrival, &parts, no_route(&snapshot));
         };
-        let rest = rest.to_owned();
+        let rest = if whole_server { "*" } else { rest }.to_owned();
         let request = Request::from_parts(parts, body);
         if entry.rules.is_empty() {
             return self.untouched(&snapshot, entry, &arrival, &rest, request).await;
@@ -170,14 +173,14 @@ impl Worker {
     pub fn problem(&self, arrival: &Arrival, mut record: Box<Record>, problem: Problem, cause: Cause) -> Response<ProxyBody> {
         let reply = problem.into_reply();
         record.head(reply.status, cause, false);
-        self.answer(rescue::respond(&reply, arrival.arrived), record)
+        self.answer(arrival, rescue::respond(&reply, arrival.arrived), record)
     }
 
     /// Hands an answer of Murphy's to the agent; the record closes when it was sent.
     #[must_use]
-    pub fn answer(&self, response: Response<Bytes>, record: Box<Record>) -> Response<ProxyBody> {
+    pub fn answer(&self, arrival: &Arrival, response: Response<Bytes>, record: Box<Record>) -> Response<ProxyBody> {
         let (parts, body) = response.into_parts();
-        let body = ProxyBody::full(body).recorded(record, &parts.headers);
+        let body = ProxyBody::full(body).recorded(record, &parts.headers, &arrival.conn);
         Response::from_parts(parts, body)
     }
 

@@ -17,7 +17,7 @@ const CALLS_MAX: usize = 600;
 const RAMPING_CALLS_MAX: usize = 40_000;
 
 /// How long the agent of these tests waits for an answer.
-const PATIENCE: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// What the agent saw of a call.
 enum Saw {

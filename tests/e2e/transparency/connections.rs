@@ -25,8 +25,15 @@ async fn http_1_0_ends_with_its_answer() {
             let response = exchange(&mut client, &request, "GET").await;
             assert_eq!(response.head.line, "HTTP/1.0 200 OK", "{request}");
             assert_eq!(response.body.text(), "ok");
-            assert_ne!(response.body.framing, Framing::Chunked, "HTTP/1.0 knows no chunks");
-            assert_eq!(within("the close", client.read_to_end()).await, (Vec::new(), End::Fin));
+            assert_ne!(
+                response.body.framing,
+                Framing::Chunked,
+                "HTTP/1.0 knows no chunks"
+            );
+            assert_eq!(
+                within("the close", client.read_to_end()).await,
+                (Vec::new(), End::Fin)
+            );
         }
         let arrived = peer.requests();
         assert_eq!(arrived.len(), 2);
@@ -42,11 +49,20 @@ async fn http_1_0_with_keep_alive_goes_on() {
     let peer = Peer::each(Script::answering(OK));
     let daemon = proxy_to(&peer.url()).await;
     let mut client = client(daemon.proxy()).await;
-    let request = format!("GET / HTTP/1.0\r\nHost: {}\r\nConnection: keep-alive\r\n\r\n", daemon.proxy());
+    let request = format!(
+        "GET / HTTP/1.0\r\nHost: {}\r\nConnection: keep-alive\r\n\r\n",
+        daemon.proxy()
+    );
     for _ in 0..3 {
         let response = exchange(&mut client, &request, "GET").await;
-        assert_eq!((response.head.line.as_str(), response.body.text()), ("HTTP/1.0 200 OK", "ok"));
-        let connection = response.head.header("connection").expect("HTTP/1.0 goes on only if the answer says so");
+        assert_eq!(
+            (response.head.line.as_str(), response.body.text()),
+            ("HTTP/1.0 200 OK", "ok")
+        );
+        let connection = response
+            .head
+            .header("connection")
+            .expect("HTTP/1.0 goes on only if the answer says so");
         assert!(connection.eq_ignore_ascii_case("keep-alive"));
     }
 }
@@ -60,12 +76,22 @@ async fn connections_on_both_sides_are_used_again() {
         let get = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", daemon.proxy());
         assert_eq!(exchange(&mut client, &get, "GET").await.status(), 200);
     }
-    let get = format!("GET / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", daemon.proxy());
+    let get = format!(
+        "GET / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+        daemon.proxy()
+    );
     assert_eq!(exchange(&mut client, &get, "GET").await.status(), 200);
-    assert_eq!(within("the close", client.read_to_end()).await, (Vec::new(), End::Fin));
+    assert_eq!(
+        within("the close", client.read_to_end()).await,
+        (Vec::new(), End::Fin)
+    );
     let seen = peer.seen();
     assert_eq!(seen.iter().map(|seen| seen.requests.len()).sum::<usize>(), 21);
-    assert_eq!(seen.len(), 1, "one connection to the upstream is enough for one client");
+    assert_eq!(
+        seen.len(),
+        1,
+        "one connection to the upstream is enough for one client"
+    );
 }
 
 #[tokio::test]
@@ -85,12 +111,18 @@ async fn an_upstream_that_closes_after_each_answer_leaves_the_client_connected()
 async fn pipelined_requests_are_answered_in_order() {
     let first = Signal::new();
     let slow = Script::new().read_request().wait(&first).send(CHUNKED).again();
-    let (slow, fast) = (Peer::each(slow), Peer::each(Script::answering("HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")));
+    let (slow, fast) = (
+        Peer::each(slow),
+        Peer::each(Script::answering(
+            "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n",
+        )),
+    );
     let routes = [
         super::setup::route("slow", "/slow", &slow.url(), ""),
         super::setup::route("fast", "/fast", &fast.url(), ""),
     ];
-    let daemon = super::setup::start(murphy_testkit::daemon::DaemonBuilder::new().config(&routes.concat())).await;
+    let daemon =
+        super::setup::start(murphy_testkit::daemon::DaemonBuilder::new().config(&routes.concat())).await;
     let host = daemon.proxy();
     let requests = format!(
         "GET /slow HTTP/1.1\r\nHost: {host}\r\n\r\n\
@@ -109,14 +141,23 @@ async fn pipelined_requests_are_answered_in_order() {
     })
     .await;
     first.fire();
-    for (method, status) in
-        [("GET", 200), ("POST", 201), ("POST", 201), ("HEAD", 201), ("GET", 404), ("GET", 200)]
-    {
+    for (method, status) in [
+        ("GET", 200),
+        ("POST", 201),
+        ("POST", 201),
+        ("HEAD", 201),
+        ("GET", 404),
+        ("GET", 200),
+    ] {
         let response = within("an answer in its turn", client.response(method)).await;
         assert_eq!(response.status(), status);
         assert!(response.body.is_complete());
     }
-    let bodies: Vec<Vec<u8>> = fast.requests().into_iter().map(|one| one.body.unwrap().content).collect();
+    let bodies: Vec<Vec<u8>> = fast
+        .requests()
+        .into_iter()
+        .map(|one| one.body.unwrap().content)
+        .collect();
     assert_eq!(bodies, [b"abc".to_vec(), b"abc".to_vec(), Vec::new()]);
 }
 
@@ -126,7 +167,8 @@ async fn expect_100_continue_is_answered_and_the_body_follows() {
     let daemon = proxy_to(&peer.url()).await;
     let host = daemon.proxy();
     let mut client = client(host).await;
-    let head = format!("PUT /e HTTP/1.1\r\nHost: {host}\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
+    let head =
+        format!("PUT /e HTTP/1.1\r\nHost: {host}\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
     client.send(head).await.unwrap();
     let interim = within("100 Continue", client.read_head()).await.unwrap();
     assert_eq!(interim.status(), 100);
@@ -159,7 +201,8 @@ async fn an_upstream_that_refuses_before_the_body_is_heard() {
     let daemon = proxy_to(&peer.url()).await;
     let host = daemon.proxy();
     let mut client = client(host).await;
-    let head = format!("PUT /e HTTP/1.1\r\nHost: {host}\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
+    let head =
+        format!("PUT /e HTTP/1.1\r\nHost: {host}\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
     client.send(head).await.unwrap();
     // hyper answers 100 itself as soon as somebody waits for the body: what counts is the final answer.
     let response = within("the refusal, although no body was sent", client.response("PUT")).await;
@@ -173,7 +216,12 @@ async fn an_answer_before_the_whole_body_was_sent_reaches_the_client() {
     let daemon = proxy_to(&peer.url()).await;
     let host = daemon.proxy();
     let mut client = client(host).await;
-    client.send(format!("PUT /e HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1000000\r\n\r\nstart")).await.unwrap();
+    client
+        .send(format!(
+            "PUT /e HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1000000\r\n\r\nstart"
+        ))
+        .await
+        .unwrap();
     let response = within("the refusal", client.response("PUT")).await;
     assert_eq!((response.status(), response.body.text()), (413, "big"));
 }
@@ -195,14 +243,17 @@ async fn early_hints_are_left_out_and_the_answer_is_whole() {
 }
 
 #[tokio::test]
-async fn targets_in_absolute_form_and_for_the_whole_server() {
+async fn targets_in_absolute_form() {
     for (line, host_field, arrives) in [
-        ("GET http://@/a%20b//c?q= HTTP/1.1", "@", "GET /a%20b//c?q= HTTP/1.1"),
+        (
+            "GET http://@/a%20b//c?q= HTTP/1.1",
+            "@",
+            "GET /a%20b//c?q= HTTP/1.1",
+        ),
         ("GET http://@ HTTP/1.1", "@", "GET / HTTP/1.1"),
         ("GET http://@?q HTTP/1.1", "@", "GET /?q HTTP/1.1"),
         // RFC 9112 §3.2.2: the target's authority counts, not the field.
         ("GET http://@/a HTTP/1.1", "ignored.example", "GET /a HTTP/1.1"),
-        ("OPTIONS * HTTP/1.1", "@", "OPTIONS * HTTP/1.1"),
     ] {
         let peer = Peer::each(Script::answering(OK));
         let daemon = proxy_to(&peer.url()).await;
@@ -218,15 +269,39 @@ async fn targets_in_absolute_form_and_for_the_whole_server() {
     }
 }
 
+/// `OPTIONS *` asks the server itself (RFC 9110 §9.3.7), which no route with a path is.
+#[tokio::test]
+async fn a_request_for_the_whole_server_is_for_no_upstream() {
+    let peer = Peer::each(Script::answering(OK));
+    let daemon = proxy_to(&peer.url()).await;
+    let mut client = client(daemon.proxy()).await;
+    let request = format!("OPTIONS * HTTP/1.1\r\nHost: {}\r\n\r\n", daemon.proxy());
+    let response = exchange(&mut client, &request, "OPTIONS").await;
+    assert_eq!(response.status(), 404);
+    assert_eq!(
+        response.head.header("content-type"),
+        Some("application/problem+json")
+    );
+    assert!(peer.seen().is_empty());
+}
+
 #[tokio::test]
 async fn connect_is_refused_and_reaches_nobody() {
     let peer = Peer::each(Script::answering(OK));
     let daemon = proxy_to(&peer.url()).await;
-    for target in [peer.addr().to_string(), daemon.control().to_string(), daemon.proxy().to_string()] {
+    for target in [
+        peer.addr().to_string(),
+        daemon.control().to_string(),
+        daemon.proxy().to_string(),
+    ] {
         let mut client = client(daemon.proxy()).await;
         let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n");
         let response = exchange(&mut client, &request, "CONNECT").await;
-        assert!((400..500).contains(&response.status()), "{target}: {}", response.head.line);
+        assert!(
+            (400..500).contains(&response.status()),
+            "{target}: {}",
+            response.head.line
+        );
     }
     assert!(peer.seen().is_empty(), "nothing may be tunnelled");
 }

@@ -38,16 +38,21 @@ async fn of_requests() {
 async fn of_answers() {
     let answer = |fields: &str| format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 4\r\n\r\nbody");
     let cases = vec![
-        Case::get("keep-alive").answered(answer("Keep-Alive: timeout=5, max=99\r\nX-Stays: 1\r\n")).hop(&["keep-alive"]),
+        Case::get("keep-alive")
+            .answered(answer("Keep-Alive: timeout=5, max=99\r\nX-Stays: 1\r\n"))
+            .hop(&["keep-alive"]),
         Case::get("named by connection")
             .answered(answer("Connection: X-Private\r\nX-Private: p\r\nX-Stays: 1\r\n"))
             .hop(&["x-private"]),
-        Case::get("an offer to upgrade").answered(answer("Upgrade: h2c\r\nX-Stays: 1\r\n")).hop(&["upgrade"]),
+        Case::get("an offer to upgrade")
+            .answered(answer("Upgrade: h2c\r\nX-Stays: 1\r\n"))
+            .hop(&["upgrade"]),
         Case::get("for the client of a proxy")
             .answered(answer("Proxy-Authenticate: Basic realm=x\r\nX-Stays: 1\r\n"))
             .hop(&["proxy-authenticate"]),
-        Case::get("what decides cannot be stripped")
-            .answered(answer("Connection: content-type, content-encoding\r\nContent-Type: a/b\r\nContent-Encoding: gzip\r\n")),
+        Case::get("what decides cannot be stripped").answered(answer(
+            "Connection: content-type, content-encoding\r\nContent-Type: a/b\r\nContent-Encoding: gzip\r\n",
+        )),
     ];
     check(cases).await;
 }
@@ -57,7 +62,10 @@ async fn te_trailers_is_kept_for_the_next_hop() {
     let peer = Peer::each(Script::answering(super::setup::OK));
     let daemon = super::setup::proxy_to(&peer.url()).await;
     let mut client = client(daemon.proxy()).await;
-    let request = format!("GET / HTTP/1.1\r\nHost: {}\r\nTE: gzip, Trailers\r\nConnection: TE\r\n\r\n", daemon.proxy());
+    let request = format!(
+        "GET / HTTP/1.1\r\nHost: {}\r\nTE: gzip, Trailers\r\nConnection: TE\r\n\r\n",
+        daemon.proxy()
+    );
     client.send(request).await.unwrap();
     assert_eq!(within("the answer", client.response("GET")).await.status(), 200);
     assert_eq!(peer.requests()[0].head.all("te"), ["trailers"]);
@@ -65,8 +73,15 @@ async fn te_trailers_is_kept_for_the_next_hop() {
 
 #[tokio::test]
 async fn via_and_forwarded_come_only_where_the_route_asks_for_them() {
-    let peer = Peer::each(Script::answering("HTTP/1.1 200 OK\r\nVia: 1.1 cdn\r\nContent-Length: 0\r\n\r\n"));
-    let daemon = configured("", &peer.url(), "via = true\nforwarded = true\npreserve_host = true").await;
+    let peer = Peer::each(Script::answering(
+        "HTTP/1.1 200 OK\r\nVia: 1.1 cdn\r\nContent-Length: 0\r\n\r\n",
+    ));
+    let daemon = configured(
+        "",
+        &peer.url(),
+        "via = true\nforwarded = true\npreserve_host = true",
+    )
+    .await;
     let host = daemon.proxy();
     let mut client = client(host).await;
     let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-For: 9.9.9.9\r\n\r\n");

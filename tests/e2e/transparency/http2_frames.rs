@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use murphy_testkit::daemon::Daemon;
 use murphy_testkit::peer::{Peer, Script};
 use murphy_testkit::raw::RawClient;
+use murphy_testkit::recorder::{Recorder, text};
 
 use super::setup::{OK, client, proxy_to, within};
 
@@ -25,12 +26,20 @@ pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
 
 /// A field as an HPACK literal without indexing and without Huffman coding (RFC 7541 §6.2.2).
 pub(super) fn literal(name: &[u8], value: &[u8]) -> Vec<u8> {
-    let length = |text: &[u8]| u8::try_from(text.len()).ok().filter(|length| *length < 127).expect("a short text");
+    let length = |text: &[u8]| {
+        u8::try_from(text.len())
+            .ok()
+            .filter(|length| *length < 127)
+            .expect("a short text")
+    };
     [&[0, length(name)], name, &[length(value)], value].concat()
 }
 
 pub(super) fn block(fields: &[(&[u8], &[u8])]) -> Vec<u8> {
-    fields.iter().flat_map(|(name, value)| literal(name, value)).collect()
+    fields
+        .iter()
+        .flat_map(|(name, value)| literal(name, value))
+        .collect()
 }
 
 /// What the server did about stream 1: the kind of the frame, and its payload.
@@ -83,7 +92,10 @@ async fn a_request_by_hand_is_answered() {
     let (peer, daemon, addr) = upstream().await;
     let addr = addr.to_string();
     let fine = request(&addr, &[(b"x-a", b"1"), (b"te", b"trailers")]);
-    assert_eq!(judge(&daemon, "a fine request", &[whole(&fine)]).await, Some(HEADERS));
+    assert_eq!(
+        judge(&daemon, "a fine request", &[whole(&fine)]).await,
+        Some(HEADERS)
+    );
     assert_eq!(peer.requests()[0].head.line, "GET /x HTTP/1.1");
 }
 
@@ -109,9 +121,16 @@ async fn fields_of_a_connection_are_refused() {
         (b":path", b"/again"),
     ];
     for field in malformed {
-        let name = format!("{}: {:?}", String::from_utf8_lossy(field.0), String::from_utf8_lossy(field.1));
+        let name = format!(
+            "{}: {:?}",
+            String::from_utf8_lossy(field.0),
+            String::from_utf8_lossy(field.1)
+        );
         let verdict = judge(&daemon, &name, &[whole(&request(&addr, &[field]))]).await;
-        assert!(verdict != Some(HEADERS) || peer.requests().is_empty(), "{name} was passed on");
+        assert!(
+            verdict != Some(HEADERS) || peer.requests().is_empty(),
+            "{name} was passed on"
+        );
         assert!(verdict.is_none() || verdict != Some(DATA), "{name}");
         assert!(peer.requests().is_empty(), "{name} reached the upstream");
     }
@@ -129,15 +148,34 @@ async fn pseudo_fields_that_make_no_request_are_refused() {
         ("no method", vec![scheme, path, authority]),
         ("no scheme", vec![method, path, authority]),
         ("an empty path", vec![method, scheme, (b":path", b""), authority]),
-        ("a path with a space", vec![method, scheme, (b":path", b"/a b"), authority]),
-        ("a path with a line feed", vec![method, scheme, (b":path", b"/a\r\nHost: x"), authority]),
-        ("a method with a space", vec![(b":method", b"GET /evil HTTP/1.1\r\nX:"), scheme, path, authority]),
-        ("an authority with a user", vec![method, scheme, path, (b":authority", b"u@127.0.0.1:1")]),
-        ("a pseudo-field behind a field", vec![method, scheme, path, (b"x-a", b"1"), authority]),
+        (
+            "a path with a space",
+            vec![method, scheme, (b":path", b"/a b"), authority],
+        ),
+        (
+            "a path with a line feed",
+            vec![method, scheme, (b":path", b"/a\r\nHost: x"), authority],
+        ),
+        (
+            "a method with a space",
+            vec![(b":method", b"GET /evil HTTP/1.1\r\nX:"), scheme, path, authority],
+        ),
+        (
+            "an authority with a user",
+            vec![method, scheme, path, (b":authority", b"u@127.0.0.1:1")],
+        ),
+        (
+            "a pseudo-field behind a field",
+            vec![method, scheme, path, (b"x-a", b"1"), authority],
+        ),
     ];
     for (name, fields) in cases {
         judge(&daemon, name, &[whole(&fields)]).await;
-        assert!(peer.requests().is_empty(), "{name} reached the upstream: {:?}", peer.requests()[0].head.line);
+        assert!(
+            peer.requests().is_empty(),
+            "{name} reached the upstream: {:?}",
+            peer.requests()[0].head.line
+        );
     }
 }
 
@@ -146,7 +184,12 @@ async fn pseudo_fields_that_make_no_request_are_refused() {
 async fn another_host_than_the_authority_goes_nowhere() {
     let (peer, daemon, addr) = upstream().await;
     let addr = addr.to_string();
-    judge(&daemon, "two hosts", &[whole(&request(&addr, &[(b"host", b"evil.example")]))]).await;
+    judge(
+        &daemon,
+        "two hosts",
+        &[whole(&request(&addr, &[(b"host", b"evil.example")]))],
+    )
+    .await;
     let swapped = whole(&request("evil.example", &[(b"host", addr.as_bytes())]));
     judge(&daemon, "a foreign authority", &[swapped]).await;
     for request in peer.requests() {
@@ -157,14 +200,26 @@ async fn another_host_than_the_authority_goes_nowhere() {
 
 #[tokio::test]
 async fn a_body_of_another_length_than_declared_is_not_taken_for_a_request() {
-    let (peer, daemon, addr) = upstream().await;
-    let addr = addr.to_string();
+    let recorder = Recorder::start(|_| text(200, "ok"));
+    let daemon = proxy_to(&recorder.url()).await;
+    let addr = daemon.proxy().to_string();
     for content in [&b"longer than five"[..], b"5"] {
         let fields = request(&addr, &[(b"content-length", b"5")]);
-        let frames = [frame(HEADERS, END_HEADERS, 1, &block(&fields)), frame(DATA, END_STREAM, 1, content)];
+        let frames = [
+            frame(HEADERS, END_HEADERS, 1, &block(&fields)),
+            frame(DATA, END_STREAM, 1, content),
+        ];
         let verdict = judge(&daemon, "a wrong length", &frames).await;
-        assert_ne!(verdict, Some(HEADERS), "PROTOCOL_ERROR is wanted (RFC 9113 §8.1.1)");
-        let whole = peer.requests().iter().filter(|one| one.body.is_some()).count();
+        assert_ne!(
+            verdict,
+            Some(HEADERS),
+            "PROTOCOL_ERROR is wanted (RFC 9113 §8.1.1)"
+        );
+        let whole = recorder
+            .requests()
+            .iter()
+            .filter(|one| one.broken.is_none())
+            .count();
         assert_eq!(whole, 0, "the upstream got a complete request");
     }
 }

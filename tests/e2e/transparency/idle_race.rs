@@ -32,25 +32,49 @@ async fn no_request_fails_because_an_idle_connection_was_closed() {
         }
         let asked = asked.lock().unwrap();
         let repeated: Vec<_> = asked.iter().filter(|(_, times)| **times != 1).collect();
-        println!("{method}: {} requests, {} errors, {} repeated", CLIENTS * turns, failed.len(), repeated.len());
+        println!(
+            "{method}: {} requests, {} errors, {} repeated",
+            CLIENTS * turns,
+            failed.len(),
+            repeated.len()
+        );
         assert_eq!(failed, Vec::<String>::new(), "{method}");
         assert_eq!(asked.len(), CLIENTS * turns);
         if method == "POST" {
-            assert!(repeated.is_empty(), "a POST was done more than once: {repeated:?}");
+            assert!(
+                repeated.is_empty(),
+                "a POST was done more than once: {repeated:?}"
+            );
         }
     }
 }
 
-async fn ask_again_and_again(addr: std::net::SocketAddr, method: &'static str, client: usize, turns: usize) -> Vec<String> {
+async fn ask_again_and_again(
+    addr: std::net::SocketAddr,
+    method: &'static str,
+    client: usize,
+    turns: usize,
+) -> Vec<String> {
     let mut connection = RawClient::connect(addr).await.unwrap();
     let mut failed = Vec::new();
     for turn in 0..turns {
         let target = format!("/{client}-{turn}");
-        let body = if method == "POST" { "Content-Length: 4\r\n\r\nbody" } else { "\r\n" };
-        connection.send(format!("{method} {target} HTTP/1.1\r\nHost: {addr}\r\n{body}")).await.unwrap();
+        let body = if method == "POST" {
+            "Content-Length: 4\r\n\r\nbody"
+        } else {
+            "\r\n"
+        };
+        connection
+            .send(format!("{method} {target} HTTP/1.1\r\nHost: {addr}\r\n{body}"))
+            .await
+            .unwrap();
         let response = connection.response(method).await;
         if response.status() != 200 || response.body.text() != target {
-            failed.push(format!("{target}: {} {}", response.status(), response.body.text()));
+            failed.push(format!(
+                "{target}: {} {}",
+                response.status(),
+                response.body.text()
+            ));
         }
         tokio::time::sleep(pause(client, turn)).await; // the race is about time
     }

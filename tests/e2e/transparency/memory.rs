@@ -31,14 +31,25 @@ async fn growth(daemon: &Daemon, what: &str, work: impl Future<Output = ()>) {
     let begun = Instant::now();
     within_time(SLOWEST, what, work).await;
     let grown = peak_memory(daemon.pid()).saturating_sub(before);
-    println!("{what}: {:.1} s, peak {} MiB, grown by {} KiB", begun.elapsed().as_secs_f64(), before / MIB, grown / 1024);
+    println!(
+        "{what}: {:.1} s, peak {} MiB, grown by {} KiB",
+        begun.elapsed().as_secs_f64(),
+        before / MIB,
+        grown / 1024
+    );
     assert!(grown < GROWTH_MAX, "{what}: memory grew by {} MiB", grown / MIB);
 }
 
 async fn warm_up(daemon: &Daemon) {
     for _ in 0..8 {
         let mut client = client(daemon.proxy()).await;
-        client.send(format!("GET /nowhere HTTP/1.1\r\nHost: {}\r\nExpect: nothing\r\n\r\n", daemon.proxy())).await.unwrap();
+        client
+            .send(format!(
+                "GET /nowhere HTTP/1.1\r\nHost: {}\r\nExpect: nothing\r\n\r\n",
+                daemon.proxy()
+            ))
+            .await
+            .unwrap();
         drop(client);
     }
 }
@@ -67,7 +78,10 @@ async fn a_large_answer_passes_with_flat_memory() {
         while offset < total {
             let n = stream.read(&mut buffer).await.unwrap();
             assert!(n > 0, "the end after {offset} bytes");
-            assert!(murphy_sim::pattern(offset, n as u64) == buffer[..n], "other bytes after {offset}");
+            assert!(
+                murphy_sim::pattern(offset, n as u64) == buffer[..n],
+                "other bytes after {offset}"
+            );
             offset += n as u64;
         }
         assert_eq!(offset, total);
@@ -82,7 +96,10 @@ async fn a_large_request_passes_with_flat_memory() {
     let daemon = proxy_to(&format!("http://{}", sim.addr())).await;
     growth(&daemon, "a large request", async {
         let mut stream = TcpStream::connect(daemon.proxy()).await.unwrap();
-        let head = format!("POST /sink HTTP/1.1\r\nHost: {}\r\nContent-Length: {total}\r\n\r\n", daemon.proxy());
+        let head = format!(
+            "POST /sink HTTP/1.1\r\nHost: {}\r\nContent-Length: {total}\r\n\r\n",
+            daemon.proxy()
+        );
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut offset = 0;
         while offset < total {
@@ -93,7 +110,10 @@ async fn a_large_request_passes_with_flat_memory() {
         skip_head(&mut stream).await;
         let mut answer = vec![0; format!("{{\"bytes\":{total},\"pattern\":true}}").len()];
         stream.read_exact(&mut answer).await.unwrap();
-        assert_eq!(String::from_utf8(answer).unwrap(), format!("{{\"bytes\":{total},\"pattern\":true}}"));
+        assert_eq!(
+            String::from_utf8(answer).unwrap(),
+            format!("{{\"bytes\":{total},\"pattern\":true}}")
+        );
     })
     .await;
 }
@@ -115,11 +135,18 @@ async fn standstill(counter: &AtomicU64) -> u64 {
 #[tokio::test]
 async fn an_agent_that_does_not_read_stops_the_upstream() {
     let total = 256 * MIB;
-    let (server, taken) = sender(&format!("HTTP/1.1 200 OK\r\nContent-Length: {total}\r\n\r\n"), total).await;
+    let (server, taken) = sender(
+        &format!("HTTP/1.1 200 OK\r\nContent-Length: {total}\r\n\r\n"),
+        total,
+    )
+    .await;
     let daemon = proxy_to(&server.url()).await;
     growth(&daemon, "an agent that does not read", async {
         let mut stream = TcpStream::connect(daemon.proxy()).await.unwrap();
-        stream.write_all(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", daemon.proxy()).as_bytes()).await.unwrap();
+        stream
+            .write_all(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", daemon.proxy()).as_bytes())
+            .await
+            .unwrap();
         skip_head(&mut stream).await;
         let held = standstill(&taken).await;
         println!("held between the ends: {} KiB", held / 1024);
@@ -140,7 +167,10 @@ async fn an_upstream_that_does_not_read_stops_the_agent() {
     let daemon = proxy_to(&server.url()).await;
     growth(&daemon, "an upstream that does not read", async {
         let mut stream = TcpStream::connect(daemon.proxy()).await.unwrap();
-        let head = format!("POST / HTTP/1.1\r\nHost: {}\r\nContent-Length: {total}\r\n\r\n", daemon.proxy());
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: {}\r\nContent-Length: {total}\r\n\r\n",
+            daemon.proxy()
+        );
         stream.write_all(head.as_bytes()).await.unwrap();
         let (mut read_half, mut write_half) = stream.into_split();
         let written = std::sync::Arc::<AtomicU64>::default();
@@ -168,14 +198,20 @@ async fn an_upstream_that_does_not_read_stops_the_agent() {
 #[tokio::test]
 async fn a_hundred_streams_that_nobody_reads() {
     let total = 8 * MIB;
-    let (server, taken) = sender(&format!("HTTP/1.1 200 OK\r\nContent-Length: {total}\r\n\r\n"), total).await;
+    let (server, taken) = sender(
+        &format!("HTTP/1.1 200 OK\r\nContent-Length: {total}\r\n\r\n"),
+        total,
+    )
+    .await;
     let daemon = proxy_to(&server.url()).await;
     let http2 = connect(daemon.proxy()).await;
     growth(&daemon, "a hundred streams that nobody reads", async {
         let mut open = Vec::new();
         for _ in 0..100 {
             let mut http2 = http2.clone();
-            let request = http::Request::get(format!("http://{}/", daemon.proxy())).body(full("")).unwrap();
+            let request = http::Request::get(format!("http://{}/", daemon.proxy()))
+                .body(full(""))
+                .unwrap();
             open.push(within("a head", http2.send_request(request)).await.unwrap());
         }
         let held = standstill(&taken).await;

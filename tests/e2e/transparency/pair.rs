@@ -37,7 +37,12 @@ impl Case {
             target: target.as_ref().to_vec(),
             fields: Vec::new(),
             body: Vec::new(),
-            answer: if method == "HEAD" { OK.trim_end_matches("ok") } else { OK }.into(),
+            answer: if method == "HEAD" {
+                OK.trim_end_matches("ok")
+            } else {
+                OK
+            }
+            .into(),
             closes: false,
             hop: Vec::new(),
             reframed: None,
@@ -118,13 +123,20 @@ impl Case {
     async fn send(&self, addr: SocketAddr, prefix: &str) -> RawResponse {
         let mut client = client(addr).await;
         let exchange = async {
-            client.send(self.bytes(prefix, addr)).await.expect("the request is taken");
+            client
+                .send(self.bytes(prefix, addr))
+                .await
+                .expect("the request is taken");
             client.read_response(&self.method).await
         };
         match within(&format!("{} at {addr}", self.name), exchange).await {
             Ok(response) => response,
             Err((end, bytes)) => {
-                panic!("{}: {end:?} after {:?}", self.name, String::from_utf8_lossy(&bytes))
+                panic!(
+                    "{}: {end:?} after {:?}",
+                    self.name,
+                    String::from_utf8_lossy(&bytes)
+                )
             }
         }
     }
@@ -138,7 +150,12 @@ pub(super) async fn check(cases: Vec<Case>) {
     for (nth, (case, peer)) in cases.iter().zip(&peers).enumerate() {
         wrong.extend(differences(case, peer, &daemon, &prefix(nth)).await);
     }
-    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} differences:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 fn prefix(nth: usize) -> String {
@@ -147,7 +164,8 @@ fn prefix(nth: usize) -> String {
 
 fn routes(peers: &[Peer]) -> String {
     let each = peers.iter().enumerate();
-    each.map(|(nth, peer)| route(&format!("r{nth}"), &prefix(nth), &peer.url(), "")).collect()
+    each.map(|(nth, peer)| route(&format!("r{nth}"), &prefix(nth), &peer.url(), ""))
+        .collect()
 }
 
 async fn differences(case: &Case, peer: &Peer, daemon: &Daemon, prefix: &str) -> Vec<String> {
@@ -155,7 +173,10 @@ async fn differences(case: &Case, peer: &Peer, daemon: &Daemon, prefix: &str) ->
     let arrived_direct = peer.requests();
     let proxied = case.send(daemon.proxy(), prefix).await;
     let arrived: Vec<SeenRequest> = peer.requests().split_off(arrived_direct.len());
-    let mut wrong = Wrong { case, found: Vec::new() };
+    let mut wrong = Wrong {
+        case,
+        found: Vec::new(),
+    };
     if let [arrived] = arrived.as_slice() {
         wrong.request(&arrived_direct[0], arrived);
     } else {
@@ -175,7 +196,11 @@ impl Wrong<'_> {
     fn unless_equal<T: PartialEq + std::fmt::Debug>(&mut self, what: &str, direct: &T, proxied: &T) {
         if direct != proxied {
             let name = &self.case.name;
-            self.found.push(format!("{name}: {what}\n   direct  {}\n   proxied {}", short(direct), short(proxied)));
+            self.found.push(format!(
+                "{name}: {what}\n   direct  {}\n   proxied {}",
+                short(direct),
+                short(proxied)
+            ));
         }
     }
 
@@ -189,7 +214,10 @@ impl Wrong<'_> {
     }
 
     fn response(&mut self, direct: &RawResponse, proxied: &RawResponse) {
-        let line = self.case.status_line.map_or_else(|| direct.head.line.clone(), str::to_owned);
+        let line = self
+            .case
+            .status_line
+            .map_or_else(|| direct.head.line.clone(), str::to_owned);
         self.unless_equal("status line", &line, &proxied.head.line);
         let (kept, arrived) = self.fields(&direct.head, &proxied.head);
         self.unless_equal("response fields", &kept, &arrived);
@@ -200,7 +228,11 @@ impl Wrong<'_> {
 
     fn bodies(&mut self, which: &str, direct: &Body, proxied: &Body) {
         self.unless_equal(&format!("{which} content"), &direct.content, &proxied.content);
-        self.unless_equal(&format!("{which} trailers"), &lower_case(direct), &lower_case(proxied));
+        self.unless_equal(
+            &format!("{which} trailers"),
+            &lower_case(direct),
+            &lower_case(proxied),
+        );
         self.unless_equal(&format!("{which} end"), &direct.end, &proxied.end);
     }
 
@@ -227,7 +259,12 @@ fn together(head: &Head, wanted: impl Fn(&str) -> bool) -> Fields {
             order.push(name);
         }
     }
-    let mut fields: Fields = head.headers.iter().filter(|(name, _)| wanted(name)).cloned().collect();
+    let mut fields: Fields = head
+        .headers
+        .iter()
+        .filter(|(name, _)| wanted(name))
+        .cloned()
+        .collect();
     fields.sort_by_key(|(name, _)| order.iter().position(|other| name.eq_ignore_ascii_case(other)));
     fields
 }
@@ -235,7 +272,9 @@ fn together(head: &Head, wanted: impl Fn(&str) -> bool) -> Fields {
 /// Trailers; names are the same whatever their case, and hyper writes them in lower case.
 fn lower_case(body: &Body) -> Fields {
     let trailers = body.trailers.iter();
-    trailers.map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect()
+    trailers
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
+        .collect()
 }
 
 fn short(value: &impl std::fmt::Debug) -> String {
@@ -243,5 +282,9 @@ fn short(value: &impl std::fmt::Debug) -> String {
     if text.len() <= 400 {
         return text;
     }
-    format!("{}… ({} characters)", text.chars().take(400).collect::<String>(), text.len())
+    format!(
+        "{}… ({} characters)",
+        text.chars().take(400).collect::<String>(),
+        text.len()
+    )
 }

@@ -71,7 +71,9 @@ pub(super) async fn client(addr: SocketAddr) -> RawClient {
 
 /// A number from the environment, for runs that are longer than in CI.
 pub(super) fn scaled(variable: &str, default: usize) -> usize {
-    std::env::var(variable).ok().map_or(default, |text| text.parse().expect("a number"))
+    std::env::var(variable)
+        .ok()
+        .map_or(default, |text| text.parse().expect("a number"))
 }
 
 /// Whether the long runs are asked for.

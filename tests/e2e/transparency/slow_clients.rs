@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use murphy_testkit::daemon::Daemon;
 use murphy_testkit::peer::{Peer, Script};
+use murphy_testkit::recorder::{Recorder, text};
 use murphy_testkit::tls::TestCa;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -15,7 +16,8 @@ use tokio::time::Instant;
 use super::setup::{OK, client, configured, scaled, within};
 use super::tls::tls_daemon;
 
-const DEADLINES: &str = "[proxy]\nheader_timeout = \"1s\"\nidle_timeout = \"2s\"\nhandshake_timeout = \"1s\"\n";
+const DEADLINES: &str =
+    "[proxy]\nheader_timeout = \"1s\"\nidle_timeout = \"2s\"\nhandshake_timeout = \"1s\"\n";
 const HEADER: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(2);
 /// What the bar allows beyond a deadline.
@@ -65,8 +67,14 @@ async fn beside<T>(addr: SocketAddr, slow: impl Future<Output = T>) -> (T, Durat
         loop {
             let begun = Instant::now();
             let mut client = client(addr).await;
-            client.send(format!("GET / HTTP/1.1\r\nHost: {addr}\r\n\r\n")).await.unwrap();
-            assert_eq!(within("a healthy answer", client.response("GET")).await.status(), 200);
+            client
+                .send(format!("GET / HTTP/1.1\r\nHost: {addr}\r\n\r\n"))
+                .await
+                .unwrap();
+            assert_eq!(
+                within("a healthy answer", client.response("GET")).await.status(),
+                200
+            );
             let (slowest, served) = seen.get();
             seen.set((slowest.max(begun.elapsed()), served + 1));
             tokio::time::sleep(Duration::from_millis(20)).await; // a steady load
@@ -89,15 +97,21 @@ async fn check(daemon: &Daemon, what: &str, deadline: Duration, bytes: impl Into
 
 fn report(what: &str, deadline: Duration, ends: &[Duration], slowest: Duration, served: usize) {
     let (first, last) = (ends.iter().min().unwrap(), ends.iter().max().unwrap());
-    println!("{what}: {} ended after {first:?} to {last:?}; {served} healthy, the slowest took {slowest:?}", ends.len());
+    println!(
+        "{what}: {} ended after {first:?} to {last:?}; {served} healthy, the slowest took {slowest:?}",
+        ends.len()
+    );
     assert!(*last <= deadline + GRACE, "{what}: an end after {last:?}");
-    assert!(slowest < HEALTHY_MAX, "{what}: a healthy request took {slowest:?}");
+    assert!(
+        slowest < HEALTHY_MAX,
+        "{what}: a healthy request took {slowest:?}"
+    );
 }
 
 #[tokio::test]
 async fn in_the_clear() {
-    let peer = Peer::each(Script::answering(OK));
-    let daemon = configured(DEADLINES, &peer.url(), "").await;
+    let recorder = Recorder::start(|_| text(200, "ok"));
+    let daemon = configured(DEADLINES, &recorder.url(), "").await;
     let host = daemon.proxy();
     let whole = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
     check(&daemon, "no byte", HEADER, "").await;
@@ -105,15 +119,42 @@ async fn in_the_clear() {
     check(&daemon, "half a preface", HEADER, "PRI * HTTP/2.0\r\n\r\nSM").await;
     check(&daemon, "a method only", HEADER, "GET").await;
     check(&daemon, "an empty line only", HEADER, "\r\n").await;
-    check(&daemon, "half a head", HEADER, format!("GET / HTTP/1.1\r\nHost: {host}\r\nX-A: ")).await;
-    check(&daemon, "a second head that stays half", IDLE, whole.clone() + "GET / HT").await;
+    check(
+        &daemon,
+        "half a head",
+        HEADER,
+        format!("GET / HTTP/1.1\r\nHost: {host}\r\nX-A: "),
+    )
+    .await;
+    check(
+        &daemon,
+        "a second head that stays half",
+        IDLE,
+        whole.clone() + "GET / HT",
+    )
+    .await;
     check(&daemon, "idle after a request", IDLE, whole).await;
-    check(&daemon, "half a body", IDLE, format!("POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 10\r\n\r\nhalf")).await;
+    check(
+        &daemon,
+        "half a body",
+        IDLE,
+        format!("POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 10\r\n\r\nhalf"),
+    )
+    .await;
     let chunked = format!("POST / HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel");
     check(&daemon, "half a chunk", IDLE, chunked).await;
-    check(&daemon, "HTTP/2 without a stream", IDLE, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0").await;
-    // The peer raises that the broken bodies were no requests, which is right: it is stopped without that.
-    std::mem::forget(peer);
+    check(
+        &daemon,
+        "HTTP/2 without a stream",
+        IDLE,
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0",
+    )
+    .await;
+    let whole = recorder.requests().into_iter().filter(|one| one.broken.is_none());
+    assert!(
+        whole.into_iter().all(|one| one.method == "GET"),
+        "half a body made a whole request"
+    );
 }
 
 #[tokio::test]
@@ -133,7 +174,10 @@ async fn half_handshakes() {
     for (what, bytes) in [
         ("no byte of a handshake", vec![]),
         ("one byte of a handshake", vec![0x16]),
-        ("half a ClientHello", vec![0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3, 1, 2, 3]),
+        (
+            "half a ClientHello",
+            vec![0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3, 1, 2, 3],
+        ),
     ] {
         let slow = join_all((0..slow_ones()).map(|_| ended_after(daemon.proxy(), bytes.clone())));
         let ends = within(what, slow).await;
@@ -152,6 +196,10 @@ async fn half_handshakes() {
         drop(end);
         begun.elapsed()
     }));
-    let last = within("silence after a handshake", silent).await.into_iter().max().unwrap();
+    let last = within("silence after a handshake", silent)
+        .await
+        .into_iter()
+        .max()
+        .unwrap();
     assert!(last <= HEADER + GRACE, "silence after a handshake: {last:?}");
 }

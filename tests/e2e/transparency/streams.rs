@@ -43,20 +43,27 @@ async fn events_arrive_when_they_are_sent() {
     let daemon = proxy_to(&peer.url()).await;
     let mut client = client(daemon.proxy()).await;
     ask_for_events(&mut client, daemon.proxy()).await;
-    let head = within("the head, before any event", client.read_head()).await.unwrap();
+    let head = within("the head, before any event", client.read_head())
+        .await
+        .unwrap();
     assert_eq!(head.header("content-type"), Some("text/event-stream"));
     for (n, signal) in arrived.iter().enumerate() {
         signal.fire();
         read_event(&mut client, &event(n)).await;
     }
-    assert_eq!(within("the end", client.read_exact(5)).await.unwrap(), b"0\r\n\r\n");
+    assert_eq!(
+        within("the end", client.read_exact(5)).await.unwrap(),
+        b"0\r\n\r\n"
+    );
     peer.join().await;
 }
 
 #[tokio::test]
 async fn bytes_of_a_sized_body_arrive_when_they_are_sent() {
     let arrived: Vec<Signal> = (0..20).map(|_| Signal::new()).collect();
-    let mut script = Script::new().read_request().send("HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n");
+    let mut script = Script::new()
+        .read_request()
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n");
     for signal in &arrived {
         script = script.wait(signal).send("x");
     }
@@ -80,15 +87,25 @@ async fn both_directions_flow_at_once() {
     let daemon = proxy_to(&mirror.url()).await;
     let host = daemon.proxy();
     let mut client = client(host).await;
-    client.send(format!("POST /both HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n")).await.unwrap();
-    within("the answer's head, before any of the upload", client.read_head()).await.unwrap();
+    client
+        .send(format!(
+            "POST /both HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        ))
+        .await
+        .unwrap();
+    within("the answer's head, before any of the upload", client.read_head())
+        .await
+        .unwrap();
     for n in 0..10 {
         let part = format!("part {n}");
         client.send(chunk(&part)).await.unwrap();
         read_event(&mut client, &part).await;
     }
     client.send("0\r\n\r\n").await.unwrap();
-    assert_eq!(within("the end", client.read_exact(5)).await.unwrap(), b"0\r\n\r\n");
+    assert_eq!(
+        within("the end", client.read_exact(5)).await.unwrap(),
+        b"0\r\n\r\n"
+    );
 }
 
 /// Neither the idle timeout nor any other of Murphy's ends a stream that is silent (field case: gateways that do).
@@ -114,7 +131,10 @@ async fn a_silent_stream_stays_open() {
 /// A slow answer without a limit of the route's is waited for.
 #[tokio::test]
 async fn a_slow_answer_is_waited_for() {
-    let peer = Peer::in_order([Script::new().read_request().sleep(Duration::from_secs(4)).send(OK)]);
+    let peer = Peer::in_order([Script::new()
+        .read_request()
+        .sleep(Duration::from_secs(4))
+        .send(OK)]);
     let short = "[proxy]\nidle_timeout = \"1s\"\nheader_timeout = \"1s\"\nhandshake_timeout = \"1s\"";
     let daemon = configured(short, &peer.url(), "").await;
     let mut client = client(daemon.proxy()).await;
@@ -125,12 +145,19 @@ async fn a_slow_answer_is_waited_for() {
 /// The route's `total` cuts a stream, visibly.
 #[tokio::test]
 async fn the_total_timeout_of_a_route_breaks_the_stream_off() {
-    let peer = Peer::in_order([Script::new().read_request().send(HEAD).send(chunk(&event(0))).read_until_left()]);
+    let peer = Peer::in_order([Script::new()
+        .read_request()
+        .send(HEAD)
+        .send(chunk(&event(0)))
+        .read_until_left()]);
     let daemon = configured("", &peer.url(), "timeouts = { total = \"1s\" }").await;
     let mut client = client(daemon.proxy()).await;
     ask_for_events(&mut client, daemon.proxy()).await;
     let response = within("the end", client.response("GET")).await;
-    assert_eq!((response.status(), response.body.text()), (200, event(0).as_str()));
+    assert_eq!(
+        (response.status(), response.body.text()),
+        (200, event(0).as_str())
+    );
     assert!(!response.body.is_complete(), "a cut must not look like an end");
     within("the upstream is let go", peer.join()).await;
 }

@@ -20,15 +20,23 @@ use super::setup::{OK, client, route, start, within};
 /// A daemon that speaks TLS with a certificate of this authority.
 pub(super) async fn tls_daemon(ca: &TestCa, before: &str, upstream: &str) -> Daemon {
     let leaf = ca.leaf(&["localhost", "127.0.0.1"]);
-    let builder = DaemonBuilder::new().file("cert.pem", &leaf.cert_pem).file("key.pem", &leaf.key_pem);
+    let builder = DaemonBuilder::new()
+        .file("cert.pem", &leaf.cert_pem)
+        .file("key.pem", &leaf.key_pem);
     let at = |file: &str| builder.folder().join(file).display().to_string();
-    let tls = format!("[proxy.tls]\ncert = \"{}\"\nkey = \"{}\"\n", at("cert.pem"), at("key.pem"));
+    let tls = format!(
+        "[proxy.tls]\ncert = \"{}\"\nkey = \"{}\"\n",
+        at("cert.pem"),
+        at("key.pem")
+    );
     let config = format!("{before}\n{tls}\n{}", route("all", "/", upstream, ""));
     start(builder.config(&config)).await
 }
 
 async fn handshake(addr: SocketAddr, config: Arc<ClientConfig>) -> RawClient {
-    within("the handshake", RawClient::connect_tls(addr, config, "localhost")).await.unwrap()
+    within("the handshake", RawClient::connect_tls(addr, config, "localhost"))
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -49,12 +57,22 @@ async fn alpn_decides_what_a_client_speaks() {
         let status = if chosen == Some("h2") {
             let tcp = TcpStream::connect(daemon.proxy()).await.unwrap();
             let name = ServerName::try_from("localhost").unwrap();
-            let tls = TlsConnector::from(ca.client(&offered)).connect(name, tcp).await.unwrap();
+            let tls = TlsConnector::from(ca.client(&offered))
+                .connect(name, tcp)
+                .await
+                .unwrap();
             let uri = format!("https://localhost:{}/t", daemon.proxy().port());
-            send(&over(tls).await, Request::get(uri).body(full("")).unwrap()).await.0.status().as_u16()
+            send(&over(tls).await, Request::get(uri).body(full("")).unwrap())
+                .await
+                .0
+                .status()
+                .as_u16()
         } else {
             let mut client = handshake(daemon.proxy(), ca.client(&offered)).await;
-            let get = format!("GET /t HTTP/1.1\r\nHost: localhost:{}\r\n\r\n", daemon.proxy().port());
+            let get = format!(
+                "GET /t HTTP/1.1\r\nHost: localhost:{}\r\n\r\n",
+                daemon.proxy().port()
+            );
             client.send(get).await.unwrap();
             within("the answer", client.response("GET")).await.status()
         };
@@ -69,7 +87,10 @@ async fn a_client_that_speaks_in_the_clear_or_offers_nothing_known_is_let_go() {
     let recorder = Recorder::start(|_| text(200, "ok"));
     let daemon = tls_daemon(&ca, "", &recorder.url()).await;
     let mut clear = client(daemon.proxy()).await;
-    clear.send(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", daemon.proxy())).await.unwrap();
+    clear
+        .send(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", daemon.proxy()))
+        .await
+        .unwrap();
     within("the end of a connection in the clear", clear.read_to_end()).await;
     let unknown = RawClient::connect_tls(daemon.proxy(), ca.client(&["spdy/3"]), "localhost");
     assert!(within("the refusal", unknown).await.is_err());
@@ -88,17 +109,35 @@ async fn what_upstreams_speak_over_tls() {
         let ca = TestCa::new();
         let recorder = Recorder::start_tls(ca.server(&offered), |_| text(200, "secret"));
         let builder = DaemonBuilder::new().file("ca.pem", ca.pem());
-        let trusted = format!("{in_route}\nca_file = \"{}\"", builder.folder().join("ca.pem").display());
+        let trusted = format!(
+            "{in_route}\nca_file = \"{}\"",
+            builder.folder().join("ca.pem").display()
+        );
         let daemon = start(builder.config(&route("all", "/", &recorder.url(), &trusted))).await;
         let mut client = client(daemon.proxy()).await;
         for _ in 0..3 {
-            client.send(format!("GET /t HTTP/1.1\r\nHost: {}\r\n\r\n", daemon.proxy())).await.unwrap();
+            client
+                .send(format!("GET /t HTTP/1.1\r\nHost: {}\r\n\r\n", daemon.proxy()))
+                .await
+                .unwrap();
             let response = within("the answer", client.response("GET")).await;
-            assert_eq!((response.status(), response.body.text()), (200, "secret"), "{offered:?} {in_route}");
+            assert_eq!(
+                (response.status(), response.body.text()),
+                (200, "secret"),
+                "{offered:?} {in_route}"
+            );
         }
         let requests = recorder.requests();
-        assert!(requests.iter().all(|one| one.version == version), "{offered:?} {in_route}");
-        assert!(requests.iter().all(|one| one.connection == requests[0].connection), "one connection is enough");
+        assert!(
+            requests.iter().all(|one| one.version == version),
+            "{offered:?} {in_route}"
+        );
+        assert!(
+            requests
+                .iter()
+                .all(|one| one.connection == requests[0].connection),
+            "one connection is enough"
+        );
     }
 }
 
@@ -124,7 +163,10 @@ async fn certificates_of_strangers_and_for_other_names_are_refused() {
         let url = format!("https://{}", peer.addr());
         let daemon = start(builder.config(&route("all", "/", &url, &in_route))).await;
         let mut client = client(daemon.proxy()).await;
-        client.send(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", daemon.proxy())).await.unwrap();
+        client
+            .send(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", daemon.proxy()))
+            .await
+            .unwrap();
         let response = within("the answer", client.response("GET")).await;
         assert_eq!(response.status(), status, "{}", response.body.text());
         if status == 502 {

@@ -7,11 +7,31 @@ use super::http2::{connect, full};
 use super::setup::{OK, client, configured, proxy_to, within};
 
 const ANSWERS: [(&str, &str, &str); 6] = [
-    ("sized", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", "half"),
-    ("sized, nothing yet", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", ""),
-    ("chunked, between chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", "half"),
-    ("chunked, in a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf", "half"),
-    ("chunked, in the last chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\n", "half"),
+    (
+        "sized",
+        "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+        "half",
+    ),
+    (
+        "sized, nothing yet",
+        "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n",
+        "",
+    ),
+    (
+        "chunked, between chunks",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+        "half",
+    ),
+    (
+        "chunked, in a chunk",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf",
+        "half",
+    ),
+    (
+        "chunked, in the last chunk",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\n",
+        "half",
+    ),
     (
         "events",
         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n",
@@ -21,7 +41,10 @@ const ANSWERS: [(&str, &str, &str); 6] = [
 
 fn scripts(answer: &str) -> [(&'static str, Script); 2] {
     let begun = Script::new().read_request().send(answer);
-    [("FIN", begun.clone()), ("RST", begun.sleep(std::time::Duration::from_millis(20)).reset())]
+    [
+        ("FIN", begun.clone()),
+        ("RST", begun.sleep(std::time::Duration::from_millis(20)).reset()),
+    ]
 }
 
 #[tokio::test]
@@ -36,17 +59,37 @@ async fn the_agent_sees_that_the_end_is_missing() {
             cut.send(&get).await.unwrap();
             let response = within(name, cut.response("GET")).await;
             assert_eq!(response.status(), 200, "{name}, {how}");
-            assert!(matches!(response.body.end, BodyEnd::Cut(_)), "{name}, {how}: a clean end");
-            assert_eq!(response.body.text(), content, "{name}, {how}: what came is passed on");
+            assert!(
+                matches!(response.body.end, BodyEnd::Cut(_)),
+                "{name}, {how}: a clean end"
+            );
+            assert_eq!(
+                response.body.text(),
+                content,
+                "{name}, {how}: what came is passed on"
+            );
 
             let mut next = client(daemon.proxy()).await;
             next.send(&get).await.unwrap();
-            assert_eq!(within("the next answer", next.response("GET")).await.status(), 200, "{name}, {how}");
+            assert_eq!(
+                within("the next answer", next.response("GET")).await.status(),
+                200,
+                "{name}, {how}"
+            );
             drop(next);
             let (_, exchanges) = daemon.control_get("/api/v1/exchanges").await;
-            let died = exchanges.as_array().unwrap().iter().find(|one| one["outcome"] != "ok");
+            let died = exchanges
+                .as_array()
+                .unwrap()
+                .iter()
+                .find(|one| one["outcome"] != "ok");
             let died = died.unwrap_or_else(|| panic!("{name}, {how}: nothing is noted: {exchanges}"));
-            assert_eq!((&died["outcome"], &died["cause"]), (&"dropped".into(), &"upstream".into()), "{died}");
+            assert_eq!(
+                (&died["outcome"], &died["cause"]),
+                (&"dropped".into(), &"upstream".into()),
+                "{died}"
+            );
+            assert!(died["error"].is_string(), "{died} does not say what went wrong");
             drop(daemon);
             peer.stop().await;
         }
@@ -60,7 +103,9 @@ async fn streams_of_http_2_end_with_an_error() {
             let peer = Peer::in_order([script]);
             let daemon = proxy_to(&peer.url()).await;
             let mut http2 = connect(daemon.proxy()).await;
-            let request = http::Request::get(format!("http://{}/", daemon.proxy())).body(full("")).unwrap();
+            let request = http::Request::get(format!("http://{}/", daemon.proxy()))
+                .body(full(""))
+                .unwrap();
             let response = within(name, http2.send_request(request)).await;
             let mut body = match response {
                 Ok(response) => response.into_body(),
@@ -107,5 +152,9 @@ async fn streams_that_an_http_2_upstream_resets() {
     let response = within("a problem", client.response("GET")).await;
     super::upstream_failures::assert_problem(&response, 502);
     client.send(get("/bytes/3")).await.unwrap();
-    assert_eq!(within("an answer", client.response("GET")).await.status(), 200, "the connection goes on");
+    assert_eq!(
+        within("an answer", client.response("GET")).await.status(),
+        200,
+        "the connection goes on"
+    );
 }

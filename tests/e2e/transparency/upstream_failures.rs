@@ -12,21 +12,42 @@ use super::setup::{OK, client, configured, proxy_to, within, within_time};
 
 /// A problem of the upstream's with this status (RFC 9457).
 pub(super) fn assert_problem(response: &RawResponse, status: u16) {
-    assert_eq!(response.status(), status, "{}", String::from_utf8_lossy(&response.body.content));
-    assert_eq!(response.head.header("content-type"), Some("application/problem+json"));
-    assert!(response.head.header("date").is_some(), "an answer of Murphy's own has a date");
+    assert_eq!(
+        response.status(),
+        status,
+        "{}",
+        String::from_utf8_lossy(&response.body.content)
+    );
+    assert_eq!(
+        response.head.header("content-type"),
+        Some("application/problem+json")
+    );
+    assert!(
+        response.head.header("date").is_some(),
+        "an answer of Murphy's own has a date"
+    );
     let problem = response.body.json();
     assert_eq!(problem["status"], status);
     assert_eq!(problem["cause"], "upstream", "{problem}");
     for member in ["type", "title", "detail"] {
-        assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{member} in {problem}");
+        assert!(
+            problem[member].as_str().is_some_and(|text| !text.is_empty()),
+            "{member} in {problem}"
+        );
     }
 }
 
 async fn ask(addr: SocketAddr, method: &str) -> RawResponse {
     let mut client = client(addr).await;
-    let body = if method == "POST" { "Content-Length: 4\r\n\r\nbody" } else { "\r\n" };
-    client.send(format!("{method} /x HTTP/1.1\r\nHost: {addr}\r\n{body}")).await.unwrap();
+    let body = if method == "POST" {
+        "Content-Length: 4\r\n\r\nbody"
+    } else {
+        "\r\n"
+    };
+    client
+        .send(format!("{method} /x HTTP/1.1\r\nHost: {addr}\r\n{body}"))
+        .await
+        .unwrap();
     within("an answer", client.response(method)).await
 }
 
@@ -42,7 +63,11 @@ async fn check(daemon: &Daemon, status: u16, says: &str) {
     let exchanges = exchanges.as_array().unwrap();
     assert_eq!(exchanges.len(), 2);
     for exchange in exchanges {
-        assert_eq!((&exchange["status"], &exchange["cause"]), (&status.into(), &"upstream".into()), "{exchange}");
+        assert_eq!(
+            (&exchange["status"], &exchange["cause"]),
+            (&status.into(), &"upstream".into()),
+            "{exchange}"
+        );
         assert!(exchange["error"].as_str().unwrap().contains(says), "{exchange}");
     }
 }
@@ -64,7 +89,11 @@ async fn closed_before_the_head() {
     ] {
         let peer = Peer::each(script);
         check(&proxy_to(&peer.url()).await, 502, "closed").await;
-        assert_eq!(peer.requests().len(), 2, "a request on a new connection is never sent twice");
+        assert_eq!(
+            peer.requests().len(),
+            2,
+            "a request on a new connection is never sent twice"
+        );
     }
 }
 
@@ -72,7 +101,11 @@ async fn closed_before_the_head() {
 async fn reset_before_the_head() {
     let peer = Peer::each(Script::new().read_request().reset());
     check(&proxy_to(&peer.url()).await, 502, "reset").await;
-    assert_eq!(peer.requests().len(), 2, "a request on a new connection is never sent twice");
+    assert_eq!(
+        peer.requests().len(),
+        2,
+        "a request on a new connection is never sent twice"
+    );
 }
 
 #[tokio::test]
@@ -107,7 +140,12 @@ async fn silence_is_ended_by_the_routes_timeouts() {
         let peer = Peer::each(Script::new().read_request().read_until_left());
         let daemon = configured("", &peer.url(), &format!("timeouts = {{ {timeouts} }}")).await;
         within_time(Duration::from_secs(5), "two answers", check(&daemon, 504, "")).await;
-        let seen = within_time(Duration::from_secs(1), "the end of the upstream's connections", peer.join()).await;
+        let seen = within_time(
+            Duration::from_secs(1),
+            "the end of the upstream's connections",
+            peer.join(),
+        )
+        .await;
         assert!(seen.iter().all(|seen| seen.end.is_some()));
     }
 }
@@ -124,13 +162,28 @@ async fn an_address_that_drops_packets_is_ended_by_the_connect_timeout() {
         queued.push(stream);
         assert!(queued.len() < 10_000, "the queue has an end");
     }
-    let daemon = configured("", &format!("http://{addr}"), "timeouts = { connect = \"500ms\" }").await;
-    within_time(Duration::from_secs(5), "two answers", check(&daemon, 504, "too long")).await;
+    let daemon = configured(
+        "",
+        &format!("http://{addr}"),
+        "timeouts = { connect = \"500ms\" }",
+    )
+    .await;
+    within_time(
+        Duration::from_secs(5),
+        "two answers",
+        check(&daemon, 504, "too long"),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_name_without_an_address() {
-    let daemon = configured("", "http://nobody.invalid:8080", "timeouts = { connect = \"10s\" }").await;
+    let daemon = configured(
+        "",
+        "http://nobody.invalid:8080",
+        "timeouts = { connect = \"10s\" }",
+    )
+    .await;
     check(&daemon, 502, "resolved").await;
 }
 
@@ -157,7 +210,10 @@ async fn the_first_request_after_a_restart_is_served() {
     let mut client = client(daemon.proxy()).await;
     let mut sim = Some(sim);
     for method in ["GET", "POST", "GET", "POST"] {
-        let request = format!("{method} /echo HTTP/1.1\r\nHost: {}\r\nContent-Length: 2\r\n\r\nhi", daemon.proxy());
+        let request = format!(
+            "{method} /echo HTTP/1.1\r\nHost: {}\r\nContent-Length: 2\r\n\r\nhi",
+            daemon.proxy()
+        );
         client.send(&request).await.unwrap();
         assert_eq!(within("an answer", client.response(method)).await.status(), 200);
         drop(sim.take());
@@ -166,7 +222,11 @@ async fn the_first_request_after_a_restart_is_served() {
         assert_problem(&down, 502);
         sim = Some(within("the address is free again", restart(addr)).await);
         client.send(&request).await.unwrap();
-        assert_eq!(within("an answer", client.response(method)).await.status(), 200, "{method}");
+        assert_eq!(
+            within("an answer", client.response(method)).await.status(),
+            200,
+            "{method}"
+        );
     }
 }
 

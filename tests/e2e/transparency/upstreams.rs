@@ -46,7 +46,10 @@ impl Server {
                 while connections.try_join_next().is_some() {}
             }
         });
-        Self { addr, task: task.abort_handle() }
+        Self {
+            addr,
+            task: task.abort_handle(),
+        }
     }
 }
 
@@ -73,10 +76,12 @@ pub(super) fn byte_at(offset: u64) -> u8 {
 pub(super) fn pieces(total: u64) -> impl Iterator<Item = Vec<u8>> {
     let size = PIECE_BYTES as u64 / 23 * 23; // so that all pieces are alike
     let piece: Vec<u8> = (0..size).map(byte_at).collect();
-    (0..total).step_by(usize::try_from(size).unwrap()).map(move |offset| {
-        let length = usize::try_from(size.min(total - offset)).unwrap();
-        piece[..length].to_vec()
-    })
+    (0..total)
+        .step_by(usize::try_from(size).unwrap())
+        .map(move |offset| {
+            let length = usize::try_from(size.min(total - offset)).unwrap();
+            piece[..length].to_vec()
+        })
 }
 
 /// Answers each request by this head and so many bytes; tells how many were taken from it.
@@ -109,7 +114,9 @@ pub(super) async fn mirror(head: &str) -> Server {
     Server::start(move |mut stream| {
         let head = head.clone();
         async move {
-            let Some((_, mut bytes)) = read_head(&mut stream).await else { return };
+            let Some((_, mut bytes)) = read_head(&mut stream).await else {
+                return;
+            };
             let mut left = stream.write_all(head.as_bytes()).await.is_err();
             while !left {
                 left = stream.write_all(&bytes).await.is_err();
@@ -136,7 +143,9 @@ pub(super) async fn reader(total: u64) -> (Server, Arc<Reading>) {
     let server = Server::start(move |mut stream| {
         let reading = Arc::clone(&shared);
         async move {
-            let Some((_, rest)) = read_head(&mut stream).await else { return };
+            let Some((_, rest)) = read_head(&mut stream).await else {
+                return;
+            };
             reading.read.fetch_add(rest.len() as u64, Ordering::Relaxed);
             while !reading.go.load(Ordering::Relaxed) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -148,7 +157,9 @@ pub(super) async fn reader(total: u64) -> (Server, Arc<Reading>) {
                     Ok(n) => reading.read.fetch_add(n as u64, Ordering::Relaxed),
                 };
             }
-            let answered = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+            let answered = stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                .await;
             drop(answered); // the test sees whether the answer came
         }
     })
@@ -167,14 +178,22 @@ pub(super) async fn closing_idle(idle: Duration) -> (Server, Asked) {
         let asked = Arc::clone(&shared);
         async move {
             while let Ok(Some((head, mut body))) = timeout(idle, read_head(&mut stream)).await {
-                let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+                let length = head.lines().find_map(|line| {
+                    line.to_ascii_lowercase()
+                        .strip_prefix("content-length: ")?
+                        .parse()
+                        .ok()
+                });
                 while body.len() < length.unwrap_or(0) {
                     if !matches!(stream.read_buf(&mut body).await, Ok(1..)) {
                         return;
                     }
                 }
                 let target = head.split(' ').nth(1).unwrap().to_owned();
-                let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{target}", target.len());
+                let answer = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{target}",
+                    target.len()
+                );
                 *asked.lock().unwrap().entry(target).or_default() += 1;
                 if stream.write_all(answer.as_bytes()).await.is_err() {
                     return;

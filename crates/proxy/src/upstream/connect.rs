@@ -40,7 +40,10 @@ pub(super) async fn connect(
         let stream = connect_tcp(upstream, deadline).await?;
         let peer = stream.peer_addr().map_err(unreachable)?;
         if never.iter().any(|own| is_at(*own, peer)) {
-            return Err((UpstreamErrorKind::BadRequest, "it is Murphy's own listener".into()));
+            return Err((
+                UpstreamErrorKind::BadRequest,
+                "it is Murphy's own listener".into(),
+            ));
         }
         let Some(tls) = tls else {
             return Ok(Connected {

@@ -98,11 +98,7 @@ pub(super) async fn open(
 }
 
 /// Polls a connection until it ends or was idle for `idle_timeout`.
-async fn drive(
-    connection: Connection<TokioIo<Watched>, Outgoing>,
-    line: Arc<Line>,
-    idle_timeout: Duration,
-) {
+async fn drive(connection: Connection<TokioIo<Watched>, Outgoing>, line: Arc<Line>, idle_timeout: Duration) {
     {
         let mut connection = pin!(connection);
         let mut nap = pin!(sleep(idle_timeout));
@@ -207,5 +203,17 @@ impl Http1 {
                 error: failed.into_error(),
             }
         })
+    }
+}
+
+/// hyper takes it that GET, HEAD and CONNECT have no body unless the head says so; this says so when there is one
+/// whose length is not known.
+fn frame_unusual_body(request: &mut Request<Outgoing>) {
+    let unusual = matches!(*request.method(), Method::GET | Method::HEAD | Method::CONNECT);
+    let body = request.body();
+    let unknown = !body.is_end_stream() && body.size_hint().exact().is_none();
+    if unusual && unknown && !request.headers().contains_key(CONTENT_LENGTH) {
+        let chunked = HeaderValue::from_static("chunked");
+        request.headers_mut().insert(TRANSFER_ENCODING, chunked);
     }
 }

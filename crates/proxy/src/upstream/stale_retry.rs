@@ -5,7 +5,8 @@
 //! two pools in a row double them). So such a request is sent once more on a *fresh* connection, when it is safe:
 //!
 //! * **Unsent**: no byte of it was written. Right before the first write to a connection that was idle, the
-//!   socket is looked at; if the upstream's end has arrived, nothing is written. Always safe.
+//!   socket is looked at; if the upstream's end has arrived, nothing is written. Always safe, on a new connection
+//!   too (the upstream gave it up before we came to use it); everything else is for reused connections only.
 //! * **Closed before**: the upstream's FIN came, and then a reset in answer to our bytes (`SO_ERROR` is `EPIPE`,
 //!   which Linux sets when a reset arrives after a FIN). An orderly close with unread bytes sends no FIN, so at
 //!   the time of the close at least the end of the request had not arrived: the upstream closed an idle
@@ -51,14 +52,14 @@ pub(super) struct Attempt {
     pub(super) replayable: bool,
 }
 
-/// Whether the request is sent once more.
+/// Whether the request is sent once more. It never is twice.
 #[must_use]
 pub(super) fn sends_again(attempt: Attempt, evidence: Evidence) -> bool {
-    attempt.reused
-        && attempt.replayable
+    attempt.replayable
         && match evidence {
-            Evidence::Unsent | Evidence::ClosedBefore => true,
-            Evidence::Silent => attempt.repeatable,
+            Evidence::Unsent => true,
+            Evidence::ClosedBefore => attempt.reused,
+            Evidence::Silent => attempt.reused && attempt.repeatable,
             Evidence::Answered => false,
         }
 }
@@ -92,7 +93,8 @@ mod tests {
             (attempt(true, true, true), Answered, false),
             (attempt(true, true, false), Unsent, false),
             (attempt(true, true, false), Silent, false),
-            (attempt(false, true, true), Unsent, false),
+            (attempt(false, false, true), Unsent, true),
+            (attempt(false, true, true), ClosedBefore, false),
             (attempt(false, true, true), Silent, false),
         ];
         for (attempt, evidence, expected) in cases {
