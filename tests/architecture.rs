@@ -1,5 +1,6 @@
 //! The invariants of the code base that no type can hold: arrows between crates, what each may use, sizes,
 //! licences, banned and minimum versions.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests fail loudly
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,14 +16,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("murphy-faults", &["core"]),
     ("murphy-rules", &["core", "faults"]),
     ("murphy-observe", &["core"]),
-    ("murphy-director", &["core", "dialects", "faults", "observe", "rules"]),
+    (
+        "murphy-director",
+        &["core", "dialects", "faults", "observe", "rules"],
+    ),
     ("murphy-proxy", &["core", "dialects", "observe", "rules", "wire"]),
     ("murphy-control", &["core", "director", "observe", "rules"]),
     ("murphy-sim", &["core"]),
     ("murphy-testkit", &["core", "sim"]),
     (
         "murphy",
-        &["control", "core", "dialects", "director", "faults", "observe", "proxy", "rules", "sim", "wire"],
+        &[
+            "control", "core", "dialects", "director", "faults", "observe", "proxy", "rules", "sim", "wire",
+        ],
     ),
     ("murphy-bench", &[]),
     ("murphy-tests", &[]),
@@ -30,7 +36,10 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// What a crate must never see, from outside.
 const UNSEEN: &[(&str, &[&str])] = &[
-    ("murphy-core", &["hyper", "axum", "notify", "toml", "serde-saphyr"]),
+    (
+        "murphy-core",
+        &["hyper", "axum", "notify", "toml", "serde-saphyr"],
+    ),
     ("murphy-wire", &["tokio", "hyper", "rand"]),
     ("murphy-dialects", &["tokio", "hyper"]),
     ("murphy-faults", &["tokio", "hyper", "serde-saphyr"]),
@@ -41,7 +50,14 @@ const UNSEEN: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that must not be anywhere in the tree, with the reason in `deny.toml`.
-const BANNED: &[&str] = &["openssl", "native-tls", "aws-lc-rs", "serde_yaml", "serde_yml", "rustls-pemfile"];
+const BANNED: &[&str] = &[
+    "openssl",
+    "native-tls",
+    "aws-lc-rs",
+    "serde_yaml",
+    "serde_yml",
+    "rustls-pemfile",
+];
 
 /// Versions below these have known faults that matter to a proxy.
 const MINIMA: &[(&str, (u64, u64, u64))] = &[
@@ -55,8 +71,21 @@ const MINIMA: &[(&str, (u64, u64, u64))] = &[
 ];
 
 const LICENCES: &[&str] = &[
-    "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "CDLA-Permissive-2.0", "ISC", "MIT",
-    "MIT-0", "MPL-2.0", "Unicode-3.0", "Unlicense", "Zlib", "Apache-2.0 WITH LLVM-exception",
+    "0BSD",
+    "Apache-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "CC0-1.0",
+    "CDLA-Permissive-2.0",
+    "ISC",
+    "MIT",
+    "MIT-0",
+    "MPL-2.0",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+    "Apache-2.0 WITH LLVM-exception",
 ];
 
 const FILE_LINES_MAX: usize = 500;
@@ -66,7 +95,11 @@ fn root() -> PathBuf {
 }
 
 fn metadata() -> Metadata {
-    MetadataCommand::new().manifest_path(root().join("Cargo.toml")).other_options(vec!["--locked".to_owned()]).exec().unwrap()
+    MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .other_options(vec!["--locked".to_owned()])
+        .exec()
+        .unwrap()
 }
 
 fn ours(metadata: &Metadata) -> Vec<&Package> {
@@ -75,7 +108,12 @@ fn ours(metadata: &Metadata) -> Vec<&Package> {
 
 /// The names of a package's dependencies that are compiled into it.
 fn uses(package: &Package) -> BTreeSet<&str> {
-    package.dependencies.iter().filter(|one| one.kind == DependencyKind::Normal).map(|one| one.name.as_str()).collect()
+    package
+        .dependencies
+        .iter()
+        .filter(|one| one.kind == DependencyKind::Normal)
+        .map(|one| one.name.as_str())
+        .collect()
 }
 
 #[test]
@@ -86,8 +124,15 @@ fn arrows_point_down() {
         let Some(may_use) = allowed.get(package.name.as_str()) else {
             panic!("{} has no line in ARROWS", package.name);
         };
-        for used in uses(package).iter().filter_map(|name| name.strip_prefix("murphy-")) {
-            assert!(may_use.contains(&used), "{} must not use murphy-{used}", package.name);
+        for used in uses(package)
+            .iter()
+            .filter_map(|name| name.strip_prefix("murphy-"))
+        {
+            assert!(
+                may_use.contains(&used),
+                "{} must not use murphy-{used}",
+                package.name
+            );
         }
     }
 }
@@ -96,7 +141,10 @@ fn arrows_point_down() {
 fn no_crate_sees_what_it_must_not() {
     let metadata = metadata();
     for (name, unseen) in UNSEEN {
-        let package = ours(&metadata).into_iter().find(|one| one.name.as_str() == *name).unwrap();
+        let package = ours(&metadata)
+            .into_iter()
+            .find(|one| one.name.as_str() == *name)
+            .unwrap();
         for banned in *unseen {
             assert!(!uses(package).contains(banned), "{name} must not see {banned}");
         }
@@ -107,7 +155,11 @@ fn no_crate_sees_what_it_must_not() {
 fn nothing_banned_or_outdated_is_in_the_tree() {
     let metadata = metadata();
     for package in &metadata.packages {
-        assert!(!BANNED.contains(&package.name.as_str()), "{} is banned: see deny.toml", package.name);
+        assert!(
+            !BANNED.contains(&package.name.as_str()),
+            "{} is banned: see deny.toml",
+            package.name
+        );
         for (name, minimum) in MINIMA.iter().filter(|(name, _)| *name == package.name.as_str()) {
             let version = &package.version;
             let found = (version.major, version.minor, version.patch);
@@ -119,7 +171,10 @@ fn nothing_banned_or_outdated_is_in_the_tree() {
 #[test]
 fn every_licence_is_allowed() {
     for package in &metadata().packages {
-        let licence = package.license.as_deref().unwrap_or_else(|| panic!("{} names no licence", package.name));
+        let licence = package
+            .license
+            .as_deref()
+            .unwrap_or_else(|| panic!("{} names no licence", package.name));
         assert!(allows(licence), "{}: {licence}", package.name);
     }
 }
@@ -151,7 +206,8 @@ fn every_source_file_says_what_it_is_for_and_is_short() {
 }
 
 fn is_test(file: &Path) -> bool {
-    file.file_name().is_some_and(|name| name == "tests.rs") || file.components().any(|part| part.as_os_str() == "tests")
+    file.file_name().is_some_and(|name| name == "tests.rs")
+        || file.components().any(|part| part.as_os_str() == "tests")
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -172,6 +228,10 @@ fn ready_scenarios_say_where_their_schema_is() {
     for entry in fs::read_dir(root().join("scenarios/faults")).unwrap() {
         let path = entry.unwrap().path();
         let text = fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with("# yaml-language-server: $schema="), "{}", path.display());
+        assert!(
+            text.starts_with("# yaml-language-server: $schema="),
+            "{}",
+            path.display()
+        );
     }
 }

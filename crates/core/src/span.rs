@@ -393,7 +393,7 @@ mod tests {
 
         #[test]
         fn no_text_makes_the_parsers_panic(text in ".{0,20}") {
-            let _ = (parse_duration(&text), parse_size(&text), parse_share(&text));
+            let _read = (parse_duration(&text), parse_size(&text), parse_share(&text));
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::settings::{RouteSettings, Settings, built_in};
 use crate::view::Located;
 use crate::{locate, meaning, resolve};
 
+/// Values of one configuration file.
+const VALUES_MAX: usize = 4_000;
 /// Problems of one file that are told; finding the place of each reads the file once more.
 const PROBLEMS_MAX: usize = 20;
 
@@ -61,7 +63,8 @@ pub(crate) fn of_text(sources: &Sources, text: Option<&str>) -> Result<Loaded, V
         Some(text) => {
             // Twice: typed, for errors in their place; and as it is, to lay other layers around it.
             parse::toml::<Settings>(&file, text).map_err(|located| vec![*located])?;
-            Some(parse::toml::<toml::Table>(&file, text).map_err(|located| vec![*located])?)
+            let table = parse::toml::<toml::Table>(&file, text).map_err(|located| vec![*located])?;
+            Some(bounded(&file, table).map_err(|located| vec![*located])?)
         }
         None => None,
     };
@@ -89,6 +92,32 @@ pub(crate) fn of_text(sources: &Sources, text: Option<&str>) -> Result<Loaded, V
         });
     }
     Err(locate_all(sources, text, problems))
+}
+
+/// Refuses a file with more values than any configuration has: laying layers takes quadratic time in them.
+fn bounded(file: &str, table: toml::Table) -> Result<toml::Table, Box<Located>> {
+    fn values(value: &toml::Value) -> usize {
+        match value {
+            toml::Value::Table(table) => table.values().map(values).sum(),
+            toml::Value::Array(list) => list.iter().map(values).sum(),
+            _ => 1,
+        }
+    }
+    let found: usize = table.values().map(values).sum();
+    if found <= VALUES_MAX {
+        return Ok(table);
+    }
+    let problem = Problem::new(
+        Path::root(),
+        format!("{found} values"),
+        format!("at most {VALUES_MAX}"),
+    );
+    Err(Box::new(Located::at(
+        file,
+        "",
+        Place { line: 1, column: 1 },
+        problem,
+    )))
 }
 
 /// What stands above the file, the strongest last.

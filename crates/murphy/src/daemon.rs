@@ -23,11 +23,11 @@ pub(crate) fn run(options: ServeOptions) -> Result<ExitCode, Failure> {
         .settings;
     logging::start(settings.log.format, &settings.log.level).map_err(Failure::usage)?;
     let running = wiring::start(options)?;
-    announce(&running).map_err(Failure::failed)?;
     let signals = {
         let _entered = running.runtime.enter();
         Signals::install().map_err(Failure::failed)?
     };
+    announce(&running).map_err(Failure::failed)?; // who reads it may signal at once
     tell_systemd(&[NotifyState::Ready]);
     let runtime = running.runtime.handle().clone();
     runtime.block_on(until_told_to_end(signals, &running));

@@ -12,7 +12,10 @@ const CONNECTIONS_MIN: usize = 8;
 /// Raises the soft limit to the hard one; returns the limit in force (`None`: without a limit).
 fn raise() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
-    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let wanted = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
     match setrlimit(Resource::Nofile, wanted) {
         Ok(()) => limit.maximum,
         Err(_) => limit.current,
@@ -25,7 +28,12 @@ pub(crate) fn connections_max(wanted: usize) -> usize {
     let fits = usize::try_from(limit.saturating_sub(RESERVED) / PER_CONNECTION).unwrap_or(usize::MAX);
     let granted = wanted.min(fits.max(CONNECTIONS_MIN));
     if granted < wanted {
-        tracing::warn!(granted, wanted, limit, "proxy.max_connections is lowered to what the limit of open files allows");
+        tracing::warn!(
+            granted,
+            wanted,
+            limit,
+            "proxy.max_connections is lowered to what the limit of open files allows"
+        );
     }
     granted
 }

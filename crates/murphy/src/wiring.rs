@@ -146,7 +146,8 @@ impl Running {
 /// # Errors
 /// Why it cannot run, in words.
 pub(crate) fn start(options: ServeOptions) -> Result<Running, Failure> {
-    let sim = SimThread::start().map_err(|error| Failure::failed(format!("the simulator cannot start: {error}")))?;
+    let sim = SimThread::start()
+        .map_err(|error| Failure::failed(format!("the simulator cannot start: {error}")))?;
     let sources = options.sources(Some(sim.addr));
     let loaded = murphy_director::load(&sources).map_err(|problems| Failure::no(in_words(&problems)))?;
     for warning in &loaded.warnings {
@@ -237,9 +238,16 @@ fn spawn_workers(
     let stats = Arc::new(UpstreamStats::default());
     for nth in 0..runtime::workers(settings.proxy.workers) {
         let (socket, listening, proxy) = (socket.try_clone()?, Arc::clone(listening), Arc::clone(proxy));
-        let (roots, stats, own) = (roots.clone(), Arc::clone(&stats), vec![addresses.proxy, addresses.control]);
+        let (roots, stats, own) = (
+            roots.clone(),
+            Arc::clone(&stats),
+            vec![addresses.proxy, addresses.control],
+        );
         runtime::thread(&format!("murphy-proxy-{nth}"), move || async move {
-            let options = UpstreamOptions { never: own, ..UpstreamOptions::new(roots) };
+            let options = UpstreamOptions {
+                never: own,
+                ..UpstreamOptions::new(roots)
+            };
             let upstreams = Arc::new(Upstreams::with_stats(options, stats));
             if let Err(error) = accept(socket, Arc::clone(&listening), Worker { proxy, upstreams }).await {
                 tracing::error!(%error, "a worker cannot accept");

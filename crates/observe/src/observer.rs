@@ -68,7 +68,7 @@ pub struct Ticket {
     identity: u64,
     this: Try,
     route: Name,
-    flight: Flight,
+    flight: Option<Flight>,
 }
 
 impl Ticket {
@@ -162,17 +162,17 @@ impl Observer {
             identity,
             this: self.operations.begin(identity, now),
             route: Arc::clone(route),
-            flight: Flight {
+            flight: Some(Flight {
                 route: handles,
                 pulse: Arc::clone(&self.pulse),
-            },
+            }),
         }
     }
 
     /// A call ended: it is counted, logged, and weighed for the kill switch. Never waits.
     pub fn finish(&self, finished: Finished) {
         let Finished {
-            ticket,
+            mut ticket,
             mut exchange,
             offset,
             arrived,
@@ -199,6 +199,7 @@ impl Observer {
         for reason in skipped {
             self.metrics.fault_skipped(reason);
         }
+        let handles = ticket.flight.take().map(|flight| Arc::clone(&flight.route)); // no longer in flight
         let exchange = self.exchanges.push(exchange);
         let timings = Timings {
             duration,
@@ -207,7 +208,9 @@ impl Observer {
             injected,
         };
         let (outcome, cause) = (exchange.outcome, exchange.cause);
-        ticket.flight.route.finished(exchange.id, outcome, cause, timings);
+        if let Some(handles) = handles {
+            handles.finished(exchange.id, outcome, cause, timings);
+        }
 
         let sample = Sample {
             began: Offset(offset.since(Offset(duration))),

@@ -29,11 +29,14 @@ pub struct ProxyBody {
     record: Option<Box<Record>>,
     /// `content-length`, if the response declares one: hyper stops asking once it is reached.
     declared: Option<u64>,
-    /// The body is empty although a length is declared, as in a 304: hyper would take the field out if it knew.
+    /// The body is empty although a length is declared, as in a 304 over HTTP/1.1: hyper would take the field
+    /// out if it knew.
     open_ended: bool,
     /// The agent's connection: what was passed on is on its way before a break is.
     conn: Option<Arc<Conn>>,
-    breaking: Option<(Break, u64)>,
+    /// How often that connection had been flushed when the head, or the latest frame, was handed on.
+    flushes: u64,
+    breaking: Option<Break>,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
@@ -64,7 +67,16 @@ impl ProxyBody {
     }
 
     fn of(source: Source) -> Self {
-        Self { source, record: None, declared: None, open_ended: false, conn: None, breaking: None, deadline: None }
+        Self {
+            source,
+            record: None,
+            declared: None,
+            open_ended: false,
+            conn: None,
+            flushes: 0,
+            breaking: None,
+            deadline: None,
+        }
     }
 
     /// As a body behind a pointer, so that a fault can wrap it.
@@ -84,8 +96,10 @@ impl ProxyBody {
     #[must_use]
     pub fn recorded(mut self, record: Box<Record>, head: &HeaderMap, conn: &Arc<Conn>) -> Self {
         self.conn = Some(Arc::clone(conn));
+        self.flushes = conn.flushes();
         self.declared = content_length(head);
-        self.open_ended = self.declared.is_some_and(|declared| declared > 0) && self.source_ended();
+        self.open_ended =
+            !conn.is_http2() && self.declared.is_some_and(|declared| declared > 0) && self.source_ended();
         self.record = Some(record);
         self
     }
@@ -98,12 +112,19 @@ impl ProxyBody {
     }
 
     /// hyper throws away what it has not written when a body breaks, so the break waits until that is on its way.
-    fn poll_break(&mut self, context: &mut Context<'_>, broken: Break, since: u64) -> Poll<Option<Result<Frame<Bytes>, Break>>> {
-        let flushed = self.conn.as_ref().map_or(Poll::Ready(()), |conn| conn.poll_flushed(context, since));
+    fn poll_break(
+        &mut self,
+        context: &mut Context<'_>,
+        broken: Break,
+    ) -> Poll<Option<Result<Frame<Bytes>, Break>>> {
+        let flushed = self
+            .conn
+            .as_ref()
+            .map_or(Poll::Ready(()), |conn| conn.poll_flushed(context, self.flushes));
         match flushed {
             Poll::Ready(()) => Poll::Ready(Some(Err(broken))),
             Poll::Pending => {
-                self.breaking = Some((broken, since));
+                self.breaking = Some(broken);
                 Poll::Pending
             }
         }
@@ -146,22 +167,28 @@ impl ProxyBody {
 /// The declared length of a message's body.
 #[must_use]
 pub fn content_length(head: &HeaderMap) -> Option<u64> {
-    head.get(http::header::CONTENT_LENGTH).and_then(|value: &HeaderValue| value.to_str().ok()?.parse().ok())
+    head.get(http::header::CONTENT_LENGTH)
+        .and_then(|value: &HeaderValue| value.to_str().ok()?.parse().ok())
 }
 
 impl Body for ProxyBody {
     type Data = Bytes;
     type Error = Break;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Break>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Break>>> {
         let this = &mut *self;
-        if let Some((broken, since)) = this.breaking.take() {
-            return this.poll_break(context, broken, since);
+        if let Some(broken) = this.breaking.take() {
+            return this.poll_break(context, broken);
         }
         let frame = match this.poll_source(context) {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
-                let Some(deadline) = &mut this.deadline else { return Poll::Pending };
+                let Some(deadline) = &mut this.deadline else {
+                    return Poll::Pending;
+                };
                 ready!(deadline.as_mut().poll(context));
                 Some(Err(Break::Deadline))
             }
@@ -171,6 +198,7 @@ impl Body for ProxyBody {
                 if let (Some(data), Some(record)) = (frame.data_ref(), &mut this.record) {
                     record.sent(data.len());
                 }
+                this.flushes = this.conn.as_ref().map_or(0, |conn| conn.flushes());
                 // Closed before the last bytes can reach the agent: its next try must find this one ended.
                 if this.source_ended() || this.all_declared_was_sent() {
                     this.close(End::Complete);
@@ -184,12 +212,9 @@ impl Body for ProxyBody {
             }
             None => this.close(End::Complete),
         }
-        match (frame, &this.conn) {
-            (Some(Err(broken @ (Break::Upstream(_) | Break::Deadline))), Some(conn)) => {
-                let since = conn.flushes();
-                this.poll_break(context, broken, since)
-            }
-            (frame, _) => Poll::Ready(frame),
+        match frame {
+            Some(Err(broken @ (Break::Upstream(_) | Break::Deadline))) => this.poll_break(context, broken),
+            frame => Poll::Ready(frame),
         }
     }
 
@@ -228,20 +253,35 @@ impl Parts {
     /// These bytes and trailers, complete.
     #[must_use]
     pub fn whole(bytes: Bytes, trailers: Option<HeaderMap>) -> Self {
-        let pieces = if bytes.is_empty() { VecDeque::new() } else { VecDeque::from([bytes]) };
-        Self { pieces, rest: None, trailers, broken: None }
+        let pieces = if bytes.is_empty() {
+            VecDeque::new()
+        } else {
+            VecDeque::from([bytes])
+        };
+        Self {
+            pieces,
+            rest: None,
+            trailers,
+            broken: None,
+        }
     }
 
     /// These bytes, then the rest of a body.
     #[must_use]
     pub fn then(bytes: Bytes, rest: BoxBody) -> Self {
-        Self { rest: Some(rest), ..Self::whole(bytes, None) }
+        Self {
+            rest: Some(rest),
+            ..Self::whole(bytes, None)
+        }
     }
 
     /// These bytes, then a break.
     #[must_use]
     pub fn broken(bytes: Bytes, broken: Break) -> Self {
-        Self { broken: Some(broken), ..Self::whole(bytes, None) }
+        Self {
+            broken: Some(broken),
+            ..Self::whole(bytes, None)
+        }
     }
 }
 
@@ -249,7 +289,10 @@ impl Body for Parts {
     type Data = Bytes;
     type Error = Break;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Break>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Break>>> {
         if let Some(piece) = self.pieces.pop_front() {
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
@@ -275,7 +318,10 @@ impl Body for Parts {
             return SizeHint::default();
         }
         let known = self.pieces.iter().map(Bytes::len).sum::<usize>() as u64;
-        let rest = self.rest.as_ref().map_or_else(|| SizeHint::with_exact(0), |rest| rest.size_hint());
+        let rest = self
+            .rest
+            .as_ref()
+            .map_or_else(|| SizeHint::with_exact(0), |rest| rest.size_hint());
         let mut hint = SizeHint::new();
         hint.set_lower(known.saturating_add(rest.lower()));
         if let Some(upper) = rest.upper() {
@@ -319,10 +365,18 @@ pub async fn collect_capped(mut body: BoxBody, cap: u64) -> Collected {
 ///
 /// # Errors
 /// If the body breaks off.
-pub async fn discard(body: &mut (impl Body<Data = Bytes, Error: Into<BoxError>> + Unpin), cap: u64) -> Result<(), BoxError> {
+pub async fn discard(
+    body: &mut (impl Body<Data = Bytes, Error: Into<BoxError>> + Unpin),
+    cap: u64,
+) -> Result<(), BoxError> {
     let mut read = 0_u64;
     while let Some(frame) = body.frame().await {
-        read = read.saturating_add(frame.map_err(Into::into)?.data_ref().map_or(0, |data| data.len() as u64));
+        read = read.saturating_add(
+            frame
+                .map_err(Into::into)?
+                .data_ref()
+                .map_or(0, |data| data.len() as u64),
+        );
         if read > cap {
             break;
         }

@@ -53,10 +53,16 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Counted<B> {
     type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         if let (Counter::Passed(bytes), Some(Ok(frame))) = (&self.count, &frame) {
-            bytes.fetch_add(frame.data_ref().map_or(0, |data| data.len() as u64), Ordering::Relaxed);
+            bytes.fetch_add(
+                frame.data_ref().map_or(0, |data| data.len() as u64),
+                Ordering::Relaxed,
+            );
         }
         Poll::Ready(frame)
     }

@@ -31,15 +31,27 @@ use crate::upstream::Sent;
 ///
 /// # Errors
 /// If a fault gives the connection up, or the agent hung up.
-pub async fn call(worker: &Worker, snapshot: &Snapshot, entry: &RouteEntry, arrival: &Arrival, rest: &str, mut request: Request<Incoming>) -> Answer {
-    let agent_side = request.headers().contains_key(header::UPGRADE).then(|| upgrade::agent_side(&mut request));
+pub async fn call(
+    worker: &Worker,
+    snapshot: &Snapshot,
+    entry: &RouteEntry,
+    arrival: &Arrival,
+    rest: &str,
+    mut request: Request<Incoming>,
+) -> Answer {
+    let agent_side = request
+        .headers()
+        .contains_key(header::UPGRADE)
+        .then(|| upgrade::agent_side(&mut request));
     let (mut parts, body) = request.into_parts();
     let body = Counted::new(body, content_length(&parts.headers));
     let counter = body.counter();
     let dialect = registry::named(&entry.route.dialect).unwrap_or(&Plain);
     let cap = snapshot.options.body_inspect_bytes_max as u64;
     let inspected = inspect::body(entry, dialect, &parts, boxed(body), cap).await;
-    let (mut record, plan) = decide(worker, snapshot, entry, arrival, rest, &parts, &inspected, dialect);
+    let (mut record, plan) = decide(
+        worker, snapshot, entry, arrival, rest, &parts, &inspected, dialect,
+    );
 
     let trace = Trace::new(&plan, Arc::clone(&worker.proxy.observer));
     record.decided(Some(Arc::clone(&trace)), held_rules(&plan));
@@ -49,7 +61,11 @@ pub async fn call(worker: &Worker, snapshot: &Snapshot, entry: &RouteEntry, arri
     if effects.iter().any(|planned| lasts_into_body(&planned.effect)) {
         record.hold(held_until_the_head.take());
     }
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or("/", |target| target.as_str())
+        .to_owned();
     let ctx = Ctx {
         gate: &worker.proxy.gate,
         trace: &trace,
@@ -62,7 +78,15 @@ pub async fn call(worker: &Worker, snapshot: &Snapshot, entry: &RouteEntry, arri
         arrived: arrival.arrived,
         target: &target,
     };
-    let running = Running { worker, snapshot, entry, arrival, ctx: &ctx, record, counter };
+    let running = Running {
+        worker,
+        snapshot,
+        entry,
+        arrival,
+        ctx: &ctx,
+        record,
+        counter,
+    };
     let forward = match before::execute(&ctx, effects, &mut parts, inspected.body).await {
         Next::Forward(forward) => forward,
         Next::Answer(response) => return Ok(running.injected(response.map(ProxyBody::full))),
@@ -89,9 +113,19 @@ fn decide(
     dialect: &dyn Dialect,
 ) -> (Box<Record>, Plan) {
     let facts = inspected.facts(dialect, parts, rest);
-    let known = Known { path: rest, agent: &arrival.agent, attempt: 1 };
+    let known = Known {
+        path: rest,
+        agent: &arrival.agent,
+        attempt: 1,
+    };
     let mut call = inspected.call(entry, parts, known, facts);
-    let mut record = worker.open(snapshot, Some(entry), arrival, call.identity(), (parts.method.as_str(), rest));
+    let mut record = worker.open(
+        snapshot,
+        Some(entry),
+        arrival,
+        call.identity(),
+        (parts.method.as_str(), rest),
+    );
     record.facts(&call.facts);
     call.attempt = record.attempt();
     let decided = catch_unwind(AssertUnwindSafe(|| {
@@ -145,14 +179,33 @@ struct Running<'a> {
 
 impl Running<'_> {
     /// Calls the upstream and executes what is left to do on its answer.
-    async fn upstream(mut self, parts: request::Parts, forward: Forward, switching: bool, agent_side: Option<hyper::upgrade::OnUpgrade>) -> Answer {
-        let Forward { body, again, after, later } = forward;
+    async fn upstream(
+        mut self,
+        parts: request::Parts,
+        forward: Forward,
+        switching: bool,
+        agent_side: Option<hyper::upgrade::OnUpgrade>,
+    ) -> Answer {
+        let Forward {
+            body,
+            again,
+            after,
+            later,
+        } = forward;
         self.send_again(&parts, again);
         self.record.sent_upstream();
         let head_only = parts.method == http::Method::HEAD;
-        let sent = send(self.worker, &self.entry.route, Request::from_parts(parts, body), self.arrival.start).await;
+        let sent = send(
+            self.worker,
+            &self.entry.route,
+            Request::from_parts(parts, body),
+            self.arrival.start,
+        )
+        .await;
         self.record.received(self.counter.read());
-        let Sent { mut response, lease, .. } = match sent {
+        let Sent {
+            mut response, lease, ..
+        } = match sent {
             Ok(sent) => sent,
             Err(error) => {
                 self.arrival.conn.not_upgraded();
@@ -161,7 +214,9 @@ impl Running<'_> {
                 return Ok(response);
             }
         };
-        if let (StatusCode::SWITCHING_PROTOCOLS, true, Some(agent)) = (response.status(), switching, agent_side) {
+        if let (StatusCode::SWITCHING_PROTOCOLS, true, Some(agent)) =
+            (response.status(), switching, agent_side)
+        {
             self.record.head(101, Cause::Upstream, true);
             upgrade::splice(agent, &mut response, &self.arrival.conn, self.record);
             return Ok(response.map(|_| ProxyBody::full(bytes::Bytes::new())));
@@ -173,19 +228,31 @@ impl Running<'_> {
         }
         let (mut head, body) = response.into_parts();
         clean(&mut head, &self.entry.route);
-        self.answer(head, ProxyBody::upstream(body, lease), after, later, head_only).await
+        self.answer(head, ProxyBody::upstream(body, lease), after, later, head_only)
+            .await
     }
 
-    async fn answer(mut self, head: response::Parts, body: ProxyBody, after: Option<Planned>, later: Vec<Planned>, head_only: bool) -> Answer {
+    async fn answer(
+        mut self,
+        head: response::Parts,
+        body: ProxyBody,
+        after: Option<Planned>,
+        later: Vec<Planned>,
+        head_only: bool,
+    ) -> Answer {
         let bodiless = head_only || matches!(head.status.as_u16(), 204 | 304);
         let mut body = body.boxed();
         if self.entry.needs_memory && !bodiless {
-            body = self.ctx.memory.listen(self.ctx.memory_key, head.status.as_u16(), &head.headers, body);
+            body = self
+                .ctx
+                .memory
+                .listen(self.ctx.memory_key, head.status.as_u16(), &head.headers, body);
         }
         match behind::execute(self.ctx, after, later, (head, body), bodiless).await {
             Ok((response, Cause::Upstream)) => {
                 let stream = is_stream(response.headers());
-                self.record.head(response.status().as_u16(), Cause::Upstream, stream);
+                self.record
+                    .head(response.status().as_u16(), Cause::Upstream, stream);
                 Ok(self.hand_on(response))
             }
             Ok((response, _)) => Ok(self.injected(response)),
@@ -208,7 +275,9 @@ impl Running<'_> {
         mark_if_asked(self.snapshot, self.ctx, &mut response);
         let (parts, body) = response.into_parts();
         let deadline = deadline(&self.entry.route, self.arrival.start);
-        let body = body.until(deadline).recorded(self.record, &parts.headers, &self.arrival.conn);
+        let body = body
+            .until(deadline)
+            .recorded(self.record, &parts.headers, &self.arrival.conn);
         Response::from_parts(parts, body)
     }
 
@@ -219,7 +288,11 @@ impl Running<'_> {
             *request.method_mut() = parts.method.clone();
             *request.uri_mut() = parts.uri.clone();
             *request.headers_mut() = parts.headers.clone();
-            let (worker, route, start) = (self.worker.clone(), Arc::clone(&self.entry.route), self.arrival.start);
+            let (worker, route, start) = (
+                self.worker.clone(),
+                Arc::clone(&self.entry.route),
+                self.arrival.start,
+            );
             tokio::spawn(async move {
                 if let Ok(sent) = send(&worker, &route, request, start).await {
                     let _broke = crate::body::discard(&mut sent.response.into_body(), 8 << 20).await;

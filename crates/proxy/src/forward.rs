@@ -23,16 +23,34 @@ use crate::upstream::{Sent, UpstreamError, UpstreamErrorKind};
 ///
 /// # Errors
 /// If the agent hung up.
-pub async fn untouched(worker: &Worker, entry: &RouteEntry, arrival: &Arrival, rest: &str, mut request: Request<Incoming>, mut record: Box<Record>) -> Answer {
-    let agent_side = request.headers().contains_key(header::UPGRADE).then(|| upgrade::agent_side(&mut request));
+pub async fn untouched(
+    worker: &Worker,
+    entry: &RouteEntry,
+    arrival: &Arrival,
+    rest: &str,
+    mut request: Request<Incoming>,
+    mut record: Box<Record>,
+) -> Answer {
+    let agent_side = request
+        .headers()
+        .contains_key(header::UPGRADE)
+        .then(|| upgrade::agent_side(&mut request));
     let (mut parts, body) = request.into_parts();
     let switching = rewrite(&mut parts, &entry.route, arrival, rest);
     let body = Counted::new(body, content_length(&parts.headers));
     let counter = body.counter();
     record.sent_upstream();
-    let sent = send(worker, &entry.route, Request::from_parts(parts, body), arrival.start).await;
+    let sent = send(
+        worker,
+        &entry.route,
+        Request::from_parts(parts, body),
+        arrival.start,
+    )
+    .await;
     record.received(counter.read());
-    let Sent { mut response, lease, .. } = match sent {
+    let Sent {
+        mut response, lease, ..
+    } = match sent {
         Ok(sent) => sent,
         Err(error) => {
             arrival.conn.not_upgraded();
@@ -51,7 +69,9 @@ pub async fn untouched(worker: &Worker, entry: &RouteEntry, arrival: &Arrival, r
     let (mut parts, body) = response.into_parts();
     clean(&mut parts, &entry.route);
     record.head(parts.status.as_u16(), Cause::Upstream, is_stream(&parts.headers));
-    let body = ProxyBody::upstream(body, lease).until(deadline(&entry.route, arrival.start)).recorded(record, &parts.headers, &arrival.conn);
+    let body = ProxyBody::upstream(body, lease)
+        .until(deadline(&entry.route, arrival.start))
+        .recorded(record, &parts.headers, &arrival.conn);
     Ok(Response::from_parts(parts, body))
 }
 
@@ -72,7 +92,9 @@ pub fn rewrite(parts: &mut request::Parts, route: &Route, arrival: &Arrival, res
     }
     let switching = upgrade.is_some() && parts.version <= http::Version::HTTP_11;
     if let (Some(protocol), true) = (upgrade, switching) {
-        parts.headers.insert(header::CONNECTION, http::HeaderValue::from_static("upgrade"));
+        parts
+            .headers
+            .insert(header::CONNECTION, http::HeaderValue::from_static("upgrade"));
         parts.headers.insert(header::UPGRADE, protocol);
     }
     parts.version = http::Version::HTTP_11;
@@ -102,16 +124,27 @@ pub fn clean(parts: &mut response::Parts, route: &Route) {
 ///
 /// # Errors
 /// What went wrong on the way to the answer's head.
-pub async fn send<B>(worker: &Worker, route: &Route, request: Request<B>, start: Instant) -> Result<Sent, UpstreamError>
+pub async fn send<B>(
+    worker: &Worker,
+    route: &Route,
+    request: Request<B>,
+    start: Instant,
+) -> Result<Sent, UpstreamError>
 where
     B: Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
     let sending = worker.upstreams.send(route, request);
     match route.timeouts.total {
-        Some(total) => tokio::time::timeout_at(start + total, sending).await.unwrap_or_else(|_| {
-            Err(UpstreamError::new(UpstreamErrorKind::TotalTimeout, &route.upstream, None))
-        }),
+        Some(total) => tokio::time::timeout_at(start + total, sending)
+            .await
+            .unwrap_or_else(|_| {
+                Err(UpstreamError::new(
+                    UpstreamErrorKind::TotalTimeout,
+                    &route.upstream,
+                    None,
+                ))
+            }),
         None => sending.await,
     }
 }
@@ -119,7 +152,10 @@ where
 /// The end of the route's total deadline, for a body.
 #[must_use]
 pub fn deadline(route: &Route, start: Instant) -> Option<Pin<Box<Sleep>>> {
-    route.timeouts.total.map(|total| Box::pin(tokio::time::sleep_until(start + total)))
+    route
+        .timeouts
+        .total
+        .map(|total| Box::pin(tokio::time::sleep_until(start + total)))
 }
 
 /// Whether an answer is a stream of events.

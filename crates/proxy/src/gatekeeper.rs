@@ -32,7 +32,12 @@ impl Gatekeeper {
     /// Allows loopback names and these.
     #[must_use]
     pub fn new(allowed: impl IntoIterator<Item = String>) -> Self {
-        Self { allowed: allowed.into_iter().map(|name| name.to_ascii_lowercase()).collect() }
+        Self {
+            allowed: allowed
+                .into_iter()
+                .map(|name| name.to_ascii_lowercase())
+                .collect(),
+        }
     }
 
     /// Checks a request that arrived at `local`.
@@ -58,7 +63,9 @@ impl Gatekeeper {
 
     fn allows(&self, text: &str, port: u16) -> bool {
         // An authority with user information is never sent by a client in `Host`, and hides what follows it.
-        let Ok(authority) = text.parse::<Authority>() else { return false };
+        let Ok(authority) = text.parse::<Authority>() else {
+            return false;
+        };
         if text.contains('@') {
             return false;
         }
@@ -68,14 +75,16 @@ impl Gatekeeper {
             return false;
         }
         let loopback = matches!(name.as_str(), "localhost" | "127.0.0.1" | "[::1]");
-        let own = |allowed: &String| *allowed == name || *allowed == text.to_ascii_lowercase() || allowed == "*";
-        (loopback && named.unwrap_or(80) == port)
-            || self.allowed.iter().any(own)
+        let own =
+            |allowed: &String| *allowed == name || *allowed == text.to_ascii_lowercase() || allowed == "*";
+        (loopback && named.unwrap_or(80) == port) || self.allowed.iter().any(own)
     }
 }
 
 fn host_of_origin(origin: &str) -> Option<&str> {
-    let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"))?;
+    let host = origin
+        .strip_prefix("http://")
+        .or_else(|| origin.strip_prefix("https://"))?;
     (!host.contains('/')).then_some(host)
 }
 
@@ -95,13 +104,33 @@ mod tests {
 
     #[test]
     fn only_loopback_names_with_the_port_and_configured_hosts_pass() {
-        for host in ["localhost:7070", "127.0.0.1:7070", "[::1]:7070", "LOCALHOST:7070", "dev.test", "dev.test:1", "other:9"] {
+        for host in [
+            "localhost:7070",
+            "127.0.0.1:7070",
+            "[::1]:7070",
+            "LOCALHOST:7070",
+            "dev.test",
+            "dev.test:1",
+            "other:9",
+        ] {
             assert_eq!(check(host, None), Ok(()), "{host}");
         }
         for host in [
-            "localhost", "localhost:7071", "localhost.:7070", "0.0.0.0:7070", "evil.test:7070", "evil.localhost:7070",
-            "a@localhost:7070", "localhost:7070@evil.test", "2130706433:7070", "127.0.0.2:7070", "other", "other:8",
-            "localhost:", "localhost:70700", "",
+            "localhost",
+            "localhost:7071",
+            "localhost.:7070",
+            "0.0.0.0:7070",
+            "evil.test:7070",
+            "evil.localhost:7070",
+            "a@localhost:7070",
+            "localhost:7070@evil.test",
+            "2130706433:7070",
+            "127.0.0.2:7070",
+            "other",
+            "other:8",
+            "localhost:",
+            "localhost:70700",
+            "",
         ] {
             assert_eq!(check(host, None), Err(Refusal::Host), "{host}");
         }
@@ -111,8 +140,19 @@ mod tests {
     fn a_foreign_origin_is_refused() {
         assert_eq!(check("localhost:7070", Some("http://localhost:7070")), Ok(()));
         assert_eq!(check("localhost:7070", Some("https://dev.test")), Ok(()));
-        for origin in ["null", "http://localhost:5173", "http://evil.test", "file://", "http://localhost:7070/", "ftp://localhost:7070"] {
-            assert_eq!(check("localhost:7070", Some(origin)), Err(Refusal::Origin), "{origin}");
+        for origin in [
+            "null",
+            "http://localhost:5173",
+            "http://evil.test",
+            "file://",
+            "http://localhost:7070/",
+            "ftp://localhost:7070",
+        ] {
+            assert_eq!(
+                check("localhost:7070", Some(origin)),
+                Err(Refusal::Origin),
+                "{origin}"
+            );
         }
     }
 
@@ -120,13 +160,22 @@ mod tests {
     fn a_star_allows_every_name() {
         let gatekeeper = Gatekeeper::new(["*".to_owned()]);
         let local = "127.0.0.1:7070".parse().unwrap();
-        assert_eq!(gatekeeper.check(local, Some("any.test:1"), &HeaderMap::new()), Ok(()));
-        assert_eq!(gatekeeper.check(local, Some("a@b"), &HeaderMap::new()), Err(Refusal::Host));
+        assert_eq!(
+            gatekeeper.check(local, Some("any.test:1"), &HeaderMap::new()),
+            Ok(())
+        );
+        assert_eq!(
+            gatekeeper.check(local, Some("a@b"), &HeaderMap::new()),
+            Err(Refusal::Host)
+        );
     }
 
     #[test]
     fn a_listener_beyond_loopback_is_not_checked() {
         let local = "192.0.2.1:7070".parse().unwrap();
-        assert_eq!(Gatekeeper::default().check(local, Some("any"), &HeaderMap::new()), Ok(()));
+        assert_eq!(
+            Gatekeeper::default().check(local, Some("any"), &HeaderMap::new()),
+            Ok(())
+        );
     }
 }

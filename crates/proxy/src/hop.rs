@@ -49,7 +49,11 @@ pub fn strip_request(headers: &mut HeaderMap) -> Option<HeaderValue> {
 
 /// Writes several `cookie` fields, which HTTP/2 allows, as the one field that HTTP/1.1 has (RFC 9113 §8.2.3).
 pub fn join_cookies(headers: &mut HeaderMap) {
-    let cookies: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    let cookies: Vec<&[u8]> = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
     if cookies.len() > 1
         && let Ok(joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
     {
@@ -87,13 +91,19 @@ fn strip(headers: &mut HeaderMap, request: bool) {
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     tokens(headers, &header::CONNECTION)
         .filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok())
-        .filter(|name| *name != header::TE && !END_TO_END.contains(&name.as_str()) && !name.as_str().starts_with("x-forwarded-"))
+        .filter(|name| {
+            *name != header::TE
+                && !END_TO_END.contains(&name.as_str())
+                && !name.as_str().starts_with("x-forwarded-")
+        })
         .collect()
 }
 
 /// The protocol that a request wants to switch to: `Upgrade` counts only if `Connection` names it.
 fn wanted_upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
-    has_token(headers, &header::CONNECTION, "upgrade").then(|| headers.get(header::UPGRADE).cloned()).flatten()
+    has_token(headers, &header::CONNECTION, "upgrade")
+        .then(|| headers.get(header::UPGRADE).cloned())
+        .flatten()
 }
 
 fn has_token(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
@@ -115,12 +125,10 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 /// every percent-encoding as it came. `None` if the parts do not make a URI.
 #[must_use]
 pub fn upstream_uri(upstream: &Upstream, rest: &str, query: Option<&str>) -> Option<Uri> {
-    if rest == "*" {
-        return Some(Uri::from_static("*"));
-    }
-    let mut target = String::with_capacity(upstream.base_path.len() + rest.len() + query.map_or(0, str::len) + 1);
+    let mut target =
+        String::with_capacity(upstream.base_path.len() + rest.len() + query.map_or(0, str::len) + 1);
     target.push_str(&upstream.base_path);
-    if !(rest == "/" && !upstream.base_path.is_empty()) {
+    if rest != "/" || upstream.base_path.is_empty() {
         target.push_str(rest);
     }
     if let Some(query) = query {
@@ -162,7 +170,10 @@ pub fn address(headers: &mut HeaderMap, route: &Route, hop: Hop<'_>) {
     if route.forwarded {
         let fields = [
             ("x-forwarded-for", Some(hop.peer.to_string())),
-            ("x-forwarded-proto", Some(if hop.tls { "https" } else { "http" }.to_owned())),
+            (
+                "x-forwarded-proto",
+                Some(if hop.tls { "https" } else { "http" }.to_owned()),
+            ),
             ("x-forwarded-host", hop.host.map(str::to_owned)),
         ];
         for (name, value) in fields {
@@ -185,12 +196,20 @@ mod tests {
     fn map(pairs: &[(&str, &str)]) -> HeaderMap {
         pairs
             .iter()
-            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap()))
+            .map(|(name, value)| {
+                (
+                    name.parse::<HeaderName>().unwrap(),
+                    HeaderValue::from_str(value).unwrap(),
+                )
+            })
             .collect()
     }
 
     fn names(headers: &HeaderMap) -> Vec<String> {
-        headers.iter().map(|(name, value)| format!("{name}={}", value.to_str().unwrap())).collect()
+        headers
+            .iter()
+            .map(|(name, value)| format!("{name}={}", value.to_str().unwrap()))
+            .collect()
     }
 
     #[test]
@@ -214,10 +233,28 @@ mod tests {
 
     #[test]
     fn connection_cannot_strip_what_the_upstream_decides_by() {
-        let mut headers = map(&[("connection", "authorization, host, mcp-session-id, x-forwarded-for"), ("host", "h")]);
-        headers.extend(map(&[("authorization", "Bearer t"), ("mcp-session-id", "s"), ("x-forwarded-for", "f")]));
+        let mut headers = map(&[
+            (
+                "connection",
+                "authorization, host, mcp-session-id, x-forwarded-for",
+            ),
+            ("host", "h"),
+        ]);
+        headers.extend(map(&[
+            ("authorization", "Bearer t"),
+            ("mcp-session-id", "s"),
+            ("x-forwarded-for", "f"),
+        ]));
         strip_request(&mut headers);
-        assert_eq!(names(&headers), ["host=h", "authorization=Bearer t", "mcp-session-id=s", "x-forwarded-for=f"]);
+        assert_eq!(
+            names(&headers),
+            [
+                "host=h",
+                "authorization=Bearer t",
+                "mcp-session-id=s",
+                "x-forwarded-for=f"
+            ]
+        );
     }
 
     #[test]
@@ -245,7 +282,10 @@ mod tests {
             ("/mcp", "/", Some(""), "http://u:1/mcp?"),
             ("/v1", "/x", None, "http://u:1/v1/x"),
         ] {
-            assert_eq!(upstream_uri(&upstream(base), rest, query).unwrap().to_string(), wanted);
+            assert_eq!(
+                upstream_uri(&upstream(base), rest, query).unwrap().to_string(),
+                wanted
+            );
         }
     }
 }

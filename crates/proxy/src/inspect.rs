@@ -27,19 +27,37 @@ enum Read {
 }
 
 /// Reads the body if a rule of the route needs it.
-pub async fn body(entry: &RouteEntry, dialect: &dyn Dialect, parts: &request::Parts, body: BoxBody, cap: u64) -> Inspected {
+pub async fn body(
+    entry: &RouteEntry,
+    dialect: &dyn Dialect,
+    parts: &request::Parts,
+    body: BoxBody,
+    cap: u64,
+) -> Inspected {
     let facts_are_in_body = entry.needs_facts && dialect.reads_body(&parts.method, parts.uri.path());
     if !entry.needs_body && !facts_are_in_body {
-        return Inspected { read: Read::Not, body };
+        return Inspected {
+            read: Read::Not,
+            body,
+        };
     }
     match collect_capped(body, cap).await {
         Collected::Whole(bytes, trailers) => {
             let value = serde_json::from_slice(&bytes).ok();
             let body = Box::pin(Parts::whole(bytes.clone(), trailers));
-            Inspected { read: Read::Whole(bytes, value), body }
+            Inspected {
+                read: Read::Whole(bytes, value),
+                body,
+            }
         }
-        Collected::TooLarge(body) => Inspected { read: Read::TooLarge, body },
-        Collected::Broken(body) => Inspected { read: Read::Not, body },
+        Collected::TooLarge(body) => Inspected {
+            read: Read::TooLarge,
+            body,
+        },
+        Collected::Broken(body) => Inspected {
+            read: Read::Not,
+            body,
+        },
     }
 }
 
@@ -66,7 +84,13 @@ impl Inspected {
 
     /// The call that rules match on.
     #[must_use]
-    pub fn call<'a>(&'a self, entry: &'a RouteEntry, parts: &'a request::Parts, known: Known<'a>, facts: Facts) -> Call<'a> {
+    pub fn call<'a>(
+        &'a self,
+        entry: &'a RouteEntry,
+        parts: &'a request::Parts,
+        known: Known<'a>,
+        facts: Facts,
+    ) -> Call<'a> {
         Call {
             route: entry.route.name.clone(),
             dialect: &entry.route.dialect,
@@ -92,6 +116,9 @@ impl Inspected {
 pub fn host(parts: &request::Parts) -> Option<Cow<'_, str>> {
     match parts.uri.authority() {
         Some(authority) => Some(Cow::Borrowed(authority.as_str())),
-        None => parts.headers.get(http::header::HOST).map(|value| String::from_utf8_lossy(value.as_bytes())),
+        None => parts
+            .headers
+            .get(http::header::HOST)
+            .map(|value| String::from_utf8_lossy(value.as_bytes())),
     }
 }

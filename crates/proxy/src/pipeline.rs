@@ -88,23 +88,28 @@ impl Worker {
         let arrival = self.arrival(conn, &parts);
         if let Some(violation) = violation {
             let status = StatusCode::from_u16(violation.status()).unwrap_or(StatusCode::BAD_REQUEST);
-            return self.refuse(&arrival, &parts, Problem::new(status, "bad-request", "Bad request", violation.to_string()));
+            return self.refuse(
+                &arrival,
+                &parts,
+                Problem::new(status, "bad-request", "Bad request", violation.to_string()),
+            );
         }
         if let Some(problem) = unroutable(&parts) {
             return self.refuse(&arrival, &parts, problem);
         }
         let local = arrival.conn.local_addr();
-        if let Err(refusal) = self.proxy.gatekeeper.check(local, arrival.host.as_deref(), &parts.headers) {
+        if let Err(refusal) = self
+            .proxy
+            .gatekeeper
+            .check(local, arrival.host.as_deref(), &parts.headers)
+        {
             return self.refuse(&arrival, &parts, forbidden(&refusal));
         }
         let snapshot = self.proxy.gate.live.load();
-        // `OPTIONS *` is for the server as a whole (RFC 9110 §9.3.7): the route that takes everything takes it.
-        let whole_server = parts.method == http::Method::OPTIONS && parts.uri.path() == "*";
-        let path = if whole_server { "/" } else { parts.uri.path() };
-        let Some((entry, rest)) = snapshot.find(arrival.host.as_deref(), path) else {
+        let Some((entry, rest)) = snapshot.find(arrival.host.as_deref(), parts.uri.path()) else {
             return self.refuse(&arrival, &parts, no_route(&snapshot));
         };
-        let rest = if whole_server { "*" } else { rest }.to_owned();
+        let rest = rest.to_owned();
         let request = Request::from_parts(parts, body);
         if entry.rules.is_empty() {
             return self.untouched(&snapshot, entry, &arrival, &rest, request).await;
@@ -124,19 +129,46 @@ impl Worker {
     pub fn arrived(&self, conn: Arc<Conn>, agent: AgentId, host: Option<String>) -> Arrival {
         let start = Instant::now();
         let offset = Offset(start.duration_since(self.proxy.started));
-        Arrival { start, arrived: self.proxy.clock.now(), offset, conn, agent, host }
+        Arrival {
+            start,
+            arrived: self.proxy.clock.now(),
+            offset,
+            conn,
+            agent,
+            host,
+        }
     }
 
     /// The way of a call that no rule can touch: nothing is read, nothing is decided.
-    async fn untouched(&self, snapshot: &Snapshot, entry: &RouteEntry, arrival: &Arrival, rest: &str, request: Request<Incoming>) -> Answer {
+    async fn untouched(
+        &self,
+        snapshot: &Snapshot,
+        entry: &RouteEntry,
+        arrival: &Arrival,
+        rest: &str,
+        request: Request<Incoming>,
+    ) -> Answer {
         let identity = plain_identity(entry, arrival, &request, rest);
-        let record = self.open(snapshot, Some(entry), arrival, identity, (request.method().as_str(), rest));
+        let record = self.open(
+            snapshot,
+            Some(entry),
+            arrival,
+            identity,
+            (request.method().as_str(), rest),
+        );
         forward::untouched(self, entry, arrival, rest, request, record).await
     }
 
     /// Opens the record of a call.
     #[must_use]
-    pub fn open(&self, snapshot: &Snapshot, entry: Option<&RouteEntry>, arrival: &Arrival, identity: u64, line: (&str, &str)) -> Box<Record> {
+    pub fn open(
+        &self,
+        snapshot: &Snapshot,
+        entry: Option<&RouteEntry>,
+        arrival: &Arrival,
+        identity: u64,
+        line: (&str, &str),
+    ) -> Box<Record> {
         let route = entry.map(|entry| &entry.route);
         let nowhere = || Name::from(NO_ROUTE);
         let name = route.map_or_else(nowhere, |route| Name::clone(&route.name));
@@ -170,7 +202,13 @@ impl Worker {
 
     /// Answers with a problem of Murphy's own.
     #[must_use]
-    pub fn problem(&self, arrival: &Arrival, mut record: Box<Record>, problem: Problem, cause: Cause) -> Response<ProxyBody> {
+    pub fn problem(
+        &self,
+        arrival: &Arrival,
+        mut record: Box<Record>,
+        problem: Problem,
+        cause: Cause,
+    ) -> Response<ProxyBody> {
         let reply = problem.into_reply();
         record.head(reply.status, cause, false);
         self.answer(arrival, rescue::respond(&reply, arrival.arrived), record)
@@ -178,7 +216,12 @@ impl Worker {
 
     /// Hands an answer of Murphy's to the agent; the record closes when it was sent.
     #[must_use]
-    pub fn answer(&self, arrival: &Arrival, response: Response<Bytes>, record: Box<Record>) -> Response<ProxyBody> {
+    pub fn answer(
+        &self,
+        arrival: &Arrival,
+        response: Response<Bytes>,
+        record: Box<Record>,
+    ) -> Response<ProxyBody> {
         let (parts, body) = response.into_parts();
         let body = ProxyBody::full(body).recorded(record, &parts.headers, &arrival.conn);
         Response::from_parts(parts, body)
@@ -186,12 +229,19 @@ impl Worker {
 
     /// Answers for an upstream that could not be reached or did not answer right.
     #[must_use]
-    pub fn upstream_failed(&self, arrival: &Arrival, mut record: Box<Record>, error: &UpstreamError) -> Response<ProxyBody> {
+    pub fn upstream_failed(
+        &self,
+        arrival: &Arrival,
+        mut record: Box<Record>,
+        error: &UpstreamError,
+    ) -> Response<ProxyBody> {
         let (status, cause) = (error.status(), error.cause());
         let (outcome, slug, title) = match status {
-            StatusCode::GATEWAY_TIMEOUT => {
-                (Outcome::Timeout, "upstream-timeout", "The upstream did not answer in time")
-            }
+            StatusCode::GATEWAY_TIMEOUT => (
+                Outcome::Timeout,
+                "upstream-timeout",
+                "The upstream did not answer in time",
+            ),
             status if status.is_client_error() => {
                 (Outcome::ClientError, "request-broke-off", "The request broke off")
             }
@@ -221,11 +271,21 @@ fn plain_identity(entry: &RouteEntry, arrival: &Arrival, request: &Request<Incom
 fn unroutable(parts: &request::Parts) -> Option<Problem> {
     if parts.method == http::Method::CONNECT {
         let detail = "this is a reverse proxy: it opens no tunnels";
-        return Some(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no-tunnels", "No tunnels", detail));
+        return Some(Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "no-tunnels",
+            "No tunnels",
+            detail,
+        ));
     }
     let differs = parts.version == http::Version::HTTP_2
         && parts.uri.authority().is_some_and(|authority| {
-            let other = |host: &http::HeaderValue| !authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes());
+            let other = |host: &http::HeaderValue| {
+                !authority
+                    .as_str()
+                    .as_bytes()
+                    .eq_ignore_ascii_case(host.as_bytes())
+            };
             parts.headers.get_all(http::header::HOST).iter().any(other)
         });
     let detail = "host and :authority name different hosts (RFC 9113 section 8.3.1)";
@@ -233,7 +293,12 @@ fn unroutable(parts: &request::Parts) -> Option<Problem> {
 }
 
 fn forbidden(refusal: &crate::gatekeeper::Refusal) -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "host-not-allowed", "Host or origin not allowed", refusal.to_string())
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "host-not-allowed",
+        "Host or origin not allowed",
+        refusal.to_string(),
+    )
 }
 
 fn no_route(snapshot: &Snapshot) -> Problem {
@@ -242,7 +307,11 @@ fn no_route(snapshot: &Snapshot) -> Problem {
         .iter()
         .map(|entry| {
             let host = entry.route.host.as_deref().unwrap_or_default();
-            let path = if entry.route.prefix.is_empty() { "/" } else { &entry.route.prefix };
+            let path = if entry.route.prefix.is_empty() {
+                "/"
+            } else {
+                &entry.route.prefix
+            };
             format!("{host}{path} ({})", entry.route.name)
         })
         .collect();

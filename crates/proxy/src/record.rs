@@ -195,7 +195,12 @@ impl Record {
         let duration = self.opening.start.elapsed();
         let injected = traced.as_ref().map(|traced| traced.injected).unwrap_or_default();
         let mut traced_faults = traced.unwrap_or_else(Traced::nothing);
-        let held_back = self.opening.exchange.held.iter().filter(|held| held.why == Why::Limit);
+        let held_back = self
+            .opening
+            .exchange
+            .held
+            .iter()
+            .filter(|held| held.why == Why::Limit);
         traced_faults.skips.extend(held_back.map(|_| Skip::Limit));
         let mut exchange = std::mem::replace(&mut self.opening.exchange, Exchange::empty());
         exchange.outcome = outcome;
@@ -212,7 +217,9 @@ impl Record {
             duration,
             injected,
             upstream: self.upstream,
-            overhead: duration.saturating_sub(injected).saturating_sub(self.upstream.unwrap_or_default()),
+            overhead: duration
+                .saturating_sub(injected)
+                .saturating_sub(self.upstream.unwrap_or_default()),
         });
     }
 

@@ -20,8 +20,19 @@ pub struct Problem {
 impl Problem {
     /// A problem with a stable slug (its `type` is `urn:murphy:problem:<slug>`).
     #[must_use]
-    pub fn new(status: StatusCode, slug: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, slug, title, detail: detail.into(), more: Map::new() }
+    pub fn new(
+        status: StatusCode,
+        slug: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            slug,
+            title,
+            detail: detail.into(),
+            more: Map::new(),
+        }
     }
 
     /// The same problem with one more member.

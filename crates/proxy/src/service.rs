@@ -36,7 +36,9 @@ impl Service for Worker {
     }
 
     async fn call(&self, request: Request<Incoming>, conn: Arc<Conn>) -> Result<Response<ProxyBody>, Break> {
-        let handled = AssertUnwindSafe(self.handle(Arc::clone(&conn), request)).catch_unwind().await;
+        let handled = AssertUnwindSafe(self.handle(Arc::clone(&conn), request))
+            .catch_unwind()
+            .await;
         if conn.is_http2() && conn.is_reset() && matches!(handled, Ok(Err(_))) {
             // The whole connection ends, and this future with it: an error would first reset the stream alone.
             return std::future::pending().await;
@@ -44,7 +46,12 @@ impl Service for Worker {
         handled.unwrap_or_else(|_| {
             (self.proxy.alarm)("a call panicked");
             let detail = "Murphy failed; the kill switch was tripped, and calls pass unfaulted";
-            let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Murphy failed", detail);
+            let problem = Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "Murphy failed",
+                detail,
+            );
             let response = rescue::respond(&problem.into_reply(), self.proxy.clock.now());
             Ok(response.map(ProxyBody::full))
         })
@@ -62,7 +69,10 @@ impl Worker {
         });
         let (rule, how) = aborts?;
         let trace = Trace::new(&plan, Arc::clone(&self.proxy.observer));
-        trace.applied(&rule, format!("aborted at accept ({})", format!("{how:?}").to_lowercase()));
+        trace.applied(
+            &rule,
+            format!("aborted at accept ({})", format!("{how:?}").to_lowercase()),
+        );
         let mut record = self.open(snapshot, None, arrival, arrival.agent.identity, ("-", "-"));
         record.decided(Some(trace), held_rules(&plan));
         record.close(End::Broken(Broken::Murphy));

@@ -35,11 +35,13 @@ impl Timer {
     pub fn fine() -> Self {
         let heap = Arc::new(Heap::default());
         let theirs = Arc::downgrade(&heap);
-        let started = std::thread::Builder::new().name("murphy-timer".to_owned()).spawn(move || {
-            while let Some(heap) = theirs.upgrade() {
-                heap.turn();
-            }
-        });
+        let started = std::thread::Builder::new()
+            .name("murphy-timer".to_owned())
+            .spawn(move || {
+                while let Some(heap) = theirs.upgrade() {
+                    heap.turn();
+                }
+            });
         match started {
             Ok(_) => Self { fine: Some(heap) },
             Err(_) => Self::tokio(),
@@ -57,7 +59,12 @@ impl Timer {
         {
             tokio::time::sleep_until(coarse).await;
         }
-        FineSleep { heap, deadline, shared: None }.await;
+        FineSleep {
+            heap,
+            deadline,
+            shared: None,
+        }
+        .await;
     }
 }
 
@@ -74,7 +81,9 @@ const IDLE: Duration = Duration::from_millis(500);
 impl Heap {
     fn push(&self, deadline: Instant, slot: Arc<Slot>) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = entries.peek().is_none_or(|Reverse(entry)| deadline < entry.deadline);
+        let first = entries
+            .peek()
+            .is_none_or(|Reverse(entry)| deadline < entry.deadline);
         entries.push(Reverse(Entry { deadline, slot }));
         drop(entries);
         if first {
@@ -91,7 +100,9 @@ impl Heap {
             due.extend(entries.pop());
         }
         if due.is_empty() {
-            let wait = entries.peek().map_or(IDLE, |Reverse(entry)| entry.deadline.duration_since(now).min(IDLE));
+            let wait = entries.peek().map_or(IDLE, |Reverse(entry)| {
+                entry.deadline.duration_since(now).min(IDLE)
+            });
             let _unlocked = self.earlier.wait_timeout(entries, wait);
             return;
         }
@@ -202,7 +213,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn tokio_sleeps_follow_paused_time() {
         let start = Instant::now();
-        Timer::tokio().sleep_until(start + Duration::from_secs(3_600)).await;
+        Timer::tokio()
+            .sleep_until(start + Duration::from_secs(3_600))
+            .await;
         assert_eq!(start.elapsed(), Duration::from_secs(3_600));
     }
 }

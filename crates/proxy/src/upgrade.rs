@@ -18,7 +18,12 @@ pub fn agent_side(request: &mut Request<Incoming>) -> OnUpgrade {
 }
 
 /// Splices the two connections once both have switched. The exchange ends when the tunnel does.
-pub fn splice(agent: OnUpgrade, response: &mut Response<Incoming>, conn: &Arc<Conn>, mut record: Box<Record>) {
+pub fn splice(
+    agent: OnUpgrade,
+    response: &mut Response<Incoming>,
+    conn: &Arc<Conn>,
+    mut record: Box<Record>,
+) {
     let upstream = hyper::upgrade::on(response);
     conn.upgraded();
     tokio::spawn(async move {

@@ -44,7 +44,11 @@ impl Front {
 
 /// Under TLS a FIN of TCP comes without `close_notify`, as when a peer dies: that is what is injected.
 fn under(tls: bool, end: End) -> End {
-    if tls && end == End::Fin { End::NoCloseNotify } else { end }
+    if tls && end == End::Fin {
+        End::NoCloseNotify
+    } else {
+        end
+    }
 }
 
 fn dropped(status: Option<u16>, effect: &str) -> Told<'_> {
@@ -61,14 +65,25 @@ fn dropped(status: Option<u16>, effect: &str) -> Told<'_> {
 async fn before_the_response_and_after_the_upstream_nothing_comes() {
     for tls in [false, true] {
         for (at, calls) in [("before_response", 0), ("after_upstream", 1)] {
-            for (how, end) in [("fin", End::Fin), ("rst", End::Rst), ("{ h2_reset: CANCEL }", End::Rst)] {
+            for (how, end) in [
+                ("fin", End::Fin),
+                ("rst", End::Rst),
+                ("{ h2_reset: CANCEL }", End::Rst),
+            ] {
                 let sim = sim();
                 let scenario = fault(&format!("abort: {{ at: {at}, how: {how} }}"));
                 let front = Front::new(&sim, tls, &scenario).await;
                 let mut client = front.client().await;
-                client.send(request("POST", "/echo", &[], b"an order")).await.unwrap();
+                client
+                    .send(request("POST", "/echo", &[], b"an order"))
+                    .await
+                    .unwrap();
                 let case = format!("{at} {how}, TLS {tls}");
-                assert_eq!(client.read_to_end().await, (Vec::new(), under(tls, end)), "{case}");
+                assert_eq!(
+                    client.read_to_end().await,
+                    (Vec::new(), under(tls, end)),
+                    "{case}"
+                );
                 let exchange = front.bench.only().await;
                 tells(&exchange, &dropped(None, "aborted ("));
                 assert_eq!(sim.calls("/echo"), calls, "{case}");
@@ -146,7 +161,9 @@ async fn end_at_accept(bench: &Bench) -> End {
 async fn at_accept_no_byte_is_read_and_no_handshake_is_made() {
     for (how, end) in [("fin", End::Fin), ("rst", End::Rst)] {
         let sim = sim();
-        let scenario = format!("rules:\n  - {{ name: r, often: {{ first: 2 }}, fault: {{ abort: {{ at: accept, how: {how} }} }} }}\n");
+        let scenario = format!(
+            "rules:\n  - {{ name: r, often: {{ first: 2 }}, fault: {{ abort: {{ at: accept, how: {how} }} }} }}\n"
+        );
         let bench = Bench::with(&sim, &scenario).await;
         for _ in 0..2 {
             assert_eq!(end_at_accept(&bench).await, end, "{how}");
@@ -154,7 +171,10 @@ async fn at_accept_no_byte_is_read_and_no_handshake_is_made() {
         assert_eq!(bench.get("/json").await.status(), 200); // the third one is served
         let exchanges = bench.exchanges(3).await;
         for exchange in &exchanges[..2] {
-            assert_eq!((exchange.outcome, exchange.cause), (Outcome::Dropped, Cause::Murphy));
+            assert_eq!(
+                (exchange.outcome, exchange.cause),
+                (Outcome::Dropped, Cause::Murphy)
+            );
             assert_eq!(exchange.faults[0].fault, "abort");
             assert_eq!(exchange.route, "-");
         }

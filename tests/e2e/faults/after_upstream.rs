@@ -12,16 +12,27 @@ use super::harness::{Bench, CASE, Setup, Told, fault, marks, request, sim, tells
 #[tokio::test]
 async fn the_work_is_done_once_and_another_answer_comes() {
     let cases = [
-        ("status: { code: 504, text: late, after_upstream: true }", "status", 504),
+        (
+            "status: { code: 504, text: late, after_upstream: true }",
+            "status",
+            504,
+        ),
         ("error: { kind: bad_gateway, after_upstream: true }", "error", 502),
-        ("html_instead: { status: 503, after_upstream: true }", "html_instead", 503),
+        (
+            "html_instead: { status: 503, after_upstream: true }",
+            "html_instead",
+            503,
+        ),
     ];
     for (yaml, kind, status) in cases {
         let upstream = Recorder::start(|_| text(201, "done"));
         let bench = Setup::new(upstream.url()).on(CASE, &fault(yaml)).start().await;
         let response = bench.call("POST", "/orders", &[], b"one order").await;
         assert_eq!(response.status(), status, "{kind}");
-        assert!(!String::from_utf8_lossy(&response.body.content).contains("done"), "{kind}");
+        assert!(
+            !String::from_utf8_lossy(&response.body.content).contains("done"),
+            "{kind}"
+        );
         assert_eq!(marks(&response), ["case/r"], "{kind}");
         assert_eq!(&*upstream.only().body, b"one order", "{kind}");
         let told = Told {
@@ -44,12 +55,18 @@ async fn a_failure_of_the_upstream_is_never_dressed_up_as_injected() {
         listener.local_addr().unwrap()
     };
     let scenario = fault("status: { code: 503, after_upstream: true }");
-    let bench = Setup::new(format!("http://{nobody}")).on(CASE, &scenario).start().await;
+    let bench = Setup::new(format!("http://{nobody}"))
+        .on(CASE, &scenario)
+        .start()
+        .await;
     let response = bench.get("/json").await;
     assert_eq!(response.status(), 502);
     assert_eq!(marks(&response), [""; 0]);
     let exchange = bench.only().await;
-    assert_eq!((exchange.outcome, exchange.cause), (Outcome::ServerError, Cause::Upstream));
+    assert_eq!(
+        (exchange.outcome, exchange.cause),
+        (Outcome::ServerError, Cause::Upstream)
+    );
     assert_eq!(exchange.faults, []);
     assert_eq!(bench.injected(&["rule=\"r\""]).await, 0.0);
 }

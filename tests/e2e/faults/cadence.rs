@@ -8,7 +8,10 @@ async fn hits(bench: &Bench, calls: u64, agent: Option<&str>) -> Vec<u64> {
     let mut client = bench.client().await;
     for n in 1..=calls {
         let headers: Vec<(&str, &str)> = agent.iter().map(|agent| ("x-murphy-agent", *agent)).collect();
-        client.send(super::harness::request("GET", "/json", &headers, b"")).await.unwrap();
+        client
+            .send(super::harness::request("GET", "/json", &headers, b""))
+            .await
+            .unwrap();
         let response = client.response("GET").await;
         assert_eq!(response.status() == 503, !marks(&response).is_empty());
         if response.status() == 503 {
@@ -33,13 +36,24 @@ async fn counted_cadences_strike_exactly_those_calls() {
     ];
     for (often, expected) in cases {
         let sim = sim();
-        let bench = Bench::with(&sim, &rule(&format!("often: {{ {often} }}, fault: {{ status: 503 }}"))).await;
+        let bench = Bench::with(
+            &sim,
+            &rule(&format!("often: {{ {often} }}, fault: {{ status: 503 }}")),
+        )
+        .await;
         assert_eq!(hits(&bench, 12, None).await, expected, "{often}");
         let exchanges = bench.exchanges(12).await;
-        let told: Vec<u64> = exchanges.iter().filter(|exchange| exchange.injected()).map(|exchange| exchange.id).collect();
+        let told: Vec<u64> = exchanges
+            .iter()
+            .filter(|exchange| exchange.injected())
+            .map(|exchange| exchange.id)
+            .collect();
         assert_eq!(told, expected, "{often}");
         for exchange in exchanges.iter().filter(|exchange| !exchange.injected()) {
-            let held = exchange.held.first().unwrap_or_else(|| panic!("{often}: no reason: {exchange:#?}"));
+            let held = exchange
+                .held
+                .first()
+                .unwrap_or_else(|| panic!("{often}: no reason: {exchange:#?}"));
             assert_eq!((held.scenario.as_str(), held.rule.as_str()), (CASE, "r"));
             assert_ne!(held.why.name(), "fired");
         }
@@ -50,7 +64,11 @@ async fn counted_cadences_strike_exactly_those_calls() {
 #[tokio::test]
 async fn each_agent_is_counted_by_itself() {
     let sim = sim();
-    let bench = Bench::with(&sim, &rule("often: { every: 2, per: agent }, fault: { status: 503 }")).await;
+    let bench = Bench::with(
+        &sim,
+        &rule("often: { every: 2, per: agent }, fault: { status: 503 }"),
+    )
+    .await;
     assert_eq!(hits(&bench, 3, Some("ada")).await, [2]);
     assert_eq!(hits(&bench, 3, Some("bob")).await, [2]);
     assert_eq!(hits(&bench, 3, Some("ada")).await, [1, 3]);
@@ -60,7 +78,11 @@ async fn each_agent_is_counted_by_itself() {
 async fn an_operation_is_counted_over_its_attempts() {
     let sim = sim();
     // The first try of each operation fails: a client that retries once always gets through.
-    let bench = Bench::with(&sim, &rule("often: { first: 1, per: operation }, fault: { status: 503 }")).await;
+    let bench = Bench::with(
+        &sim,
+        &rule("often: { first: 1, per: operation }, fault: { status: 503 }"),
+    )
+    .await;
     for _ in 0..3 {
         assert_eq!(bench.get("/json").await.status(), 503);
         assert_eq!(bench.get("/json").await.status(), 200);
@@ -78,23 +100,39 @@ async fn an_operation_is_counted_over_its_attempts() {
 async fn a_schedule_is_about_the_time_since_activation() {
     let sim = sim();
     let bench = Setup::new(http(&sim))
-        .on("early", &rule("often: { for: 1h }, fault: { headers: { set: { x-early: \"1\" } } }"))
+        .on(
+            "early",
+            &rule("often: { for: 1h }, fault: { headers: { set: { x-early: \"1\" } } }"),
+        )
         .on("late", &rule("often: { from: 1h }, fault: { status: 503 }"))
         .on("ramping", &rule("often: { ramp: 1000h }, fault: { status: 503 }"))
         .start()
         .await;
     for _ in 0..20 {
         let response = bench.get("/json").await;
-        assert_eq!((response.status(), response.head.header("x-early")), (200, Some("1")));
+        assert_eq!(
+            (response.status(), response.head.header("x-early")),
+            (200, Some("1"))
+        );
     }
-    let held: Vec<&str> = bench.only().await.held.iter().map(|held| held.why.name()).collect();
+    let held: Vec<&str> = bench
+        .only()
+        .await
+        .held
+        .iter()
+        .map(|held| held.why.name())
+        .collect();
     assert_eq!(held, ["schedule", "probability"]);
 }
 
 #[tokio::test]
 async fn a_window_that_comes_again_and_ends() {
     let sim = sim();
-    let bench = Bench::with(&sim, &rule("often: { for: 150ms, repeat_every: 300ms }, fault: { status: 503 }")).await;
+    let bench = Bench::with(
+        &sim,
+        &rule("often: { for: 150ms, repeat_every: 300ms }, fault: { status: 503 }"),
+    )
+    .await;
     // Both come, however the calls fall: called until each was seen, and then once more.
     for expected in [503, 200, 503] {
         while bench.get("/json").await.status() != expected {}
@@ -111,7 +149,11 @@ async fn the_first_answer_ends_the_list_and_what_came_before_it_still_applies() 
     assert_eq!(marks(&response), ["case/wait", "case/answer"]);
     let exchange = bench.only().await;
     assert!(exchange.injected_ms >= 30.0);
-    let held: Vec<(&str, &str)> = exchange.held.iter().map(|held| (held.rule.as_str(), held.why.name())).collect();
+    let held: Vec<(&str, &str)> = exchange
+        .held
+        .iter()
+        .map(|held| (held.rule.as_str(), held.why.name()))
+        .collect();
     assert_eq!(held, [("other", "ended"), ("hang", "ended")]);
 }
 
@@ -122,7 +164,10 @@ async fn stop_ends_the_list_when_its_rule_fires_and_only_then() {
     let bench = Bench::with(&sim, scenario).await;
     for expected in [[None, Some("2")], [Some("1"), None], [None, Some("2")]] {
         let response = bench.get("/json").await;
-        assert_eq!([response.head.header("x-one"), response.head.header("x-two")], expected);
+        assert_eq!(
+            [response.head.header("x-one"), response.head.header("x-two")],
+            expected
+        );
     }
 }
 
@@ -141,6 +186,8 @@ async fn scenarios_are_tried_in_the_order_of_their_activation() {
     assert_eq!(bench.get("/json").await.status(), 501);
     bench.activate("b").await;
     assert_eq!(bench.get("/json").await.status(), 501); // b is the later one now
-    bench.post("scenarios/deactivate-all", serde_json::json!({})).await;
+    bench
+        .post("scenarios/deactivate-all", serde_json::json!({}))
+        .await;
     assert_eq!(bench.get("/json").await.status(), 200);
 }

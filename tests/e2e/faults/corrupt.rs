@@ -25,14 +25,25 @@ fn damaged(how: &str, text: &[u8]) -> bool {
 #[tokio::test]
 async fn each_damage_is_what_it_is_called_in_every_coding() {
     let sim = sim();
-    for how in ["{ flip_bytes: 4 }", "invalid_utf8", "unclosed_string", "trailing_comma", "wrong_quote", "nan"] {
+    for how in [
+        "{ flip_bytes: 4 }",
+        "invalid_utf8",
+        "unclosed_string",
+        "trailing_comma",
+        "wrong_quote",
+        "nan",
+    ] {
         let bench = Bench::with(&sim, &fault(&format!("corrupt: {how}"))).await;
         let mut client = bench.client().await;
         for path in CODINGS {
             let response = client.get(&format!("/up{path}")).await;
             let case = format!("{path} {how}");
             assert_eq!(response.status(), 200);
-            assert_eq!(response.body.framing, Framing::Sized(response.body.content.len()), "{case}");
+            assert_eq!(
+                response.body.framing,
+                Framing::Sized(response.body.content.len()),
+                "{case}"
+            );
             let text = decoded(&response);
             assert!(damaged(how, &text), "{case}: {}", String::from_utf8_lossy(&text));
             if !how.contains("flip") {
@@ -62,6 +73,10 @@ async fn bytes_are_flipped_in_what_is_no_json() {
         assert!(body.is_complete());
         let sent = murphy_sim::pattern(0, 2_000);
         assert_eq!(body.content.len(), sent.len());
-        assert_eq!(body.content.iter().zip(&sent[..]).filter(|(a, b)| a != b).count(), 7, "{path}");
+        assert_eq!(
+            body.content.iter().zip(&sent[..]).filter(|(a, b)| a != b).count(),
+            7,
+            "{path}"
+        );
     }
 }

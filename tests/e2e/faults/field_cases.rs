@@ -23,7 +23,11 @@ async fn the_very_next_connection_is_clean_once_a_reset_rule_ends() {
         let mut client = bench.client().await;
         for _ in 0..5 {
             let response = client.get("/up/json").await;
-            assert_eq!((response.status(), &response.body.content[..]), (200, DOCUMENT), "round {round}");
+            assert_eq!(
+                (response.status(), &response.body.content[..]),
+                (200, DOCUMENT),
+                "round {round}"
+            );
         }
         // An old connection is under the new rules with its next request.
         bench.activate(CASE).await;
@@ -37,12 +41,22 @@ async fn the_very_next_connection_is_clean_once_a_reset_rule_ends() {
 async fn a_place_under_a_limit_is_free_when_the_fault_ends_and_not_when_the_stream_does() {
     for at in ["request", "headers"] {
         let sim = sim();
-        let yaml = format!("limits: {{ concurrent: 1 }}\nrules:\n  - {{ name: r, fault: {{ delay: {{ fixed: 20ms, at: {at} }} }} }}\n");
+        let yaml = format!(
+            "limits: {{ concurrent: 1 }}\nrules:\n  - {{ name: r, fault: {{ delay: {{ fixed: 20ms, at: {at} }} }} }}\n"
+        );
         let bench = Bench::with(&sim, &yaml).await;
         let mut streams = Vec::new();
         for _ in 0..4 {
             let mut client = bench.client().await;
-            client.send(request("GET", "/sse?events=1000000&interval_ms=3600000", &[], b"")).await.unwrap();
+            client
+                .send(request(
+                    "GET",
+                    "/sse?events=1000000&interval_ms=3600000",
+                    &[],
+                    b"",
+                ))
+                .await
+                .unwrap();
             let head = client.read_head().await.unwrap();
             assert_eq!(head.all(super::harness::MARK), ["case/r"], "{at}");
             streams.push(client); // it goes on for hours
@@ -64,12 +78,23 @@ async fn the_call_after_a_refused_one_is_drawn_like_any_other() {
     for _ in 0..CALLS {
         refused.push(client.get("/up/json").await.status() == 429);
     }
-    let after: Vec<bool> = refused.windows(2).filter(|pair| pair[0]).map(|pair| pair[1]).collect();
+    let after: Vec<bool> = refused
+        .windows(2)
+        .filter(|pair| pair[0])
+        .map(|pair| pair[1])
+        .collect();
     let again = after.iter().filter(|refused| **refused).count();
     let deviation = (after.len() as f64 * 0.25).sqrt();
-    assert!((again as f64 - after.len() as f64 / 2.0).abs() <= 3.0 * deviation, "{again} of {}", after.len());
+    assert!(
+        (again as f64 - after.len() as f64 / 2.0).abs() <= 3.0 * deviation,
+        "{again} of {}",
+        after.len()
+    );
     let all = refused.iter().filter(|refused| **refused).count();
-    assert!((all as f64 - CALLS as f64 / 2.0).abs() <= 3.0 * (CALLS as f64 * 0.25).sqrt(), "{all} of {CALLS}");
+    assert!(
+        (all as f64 - CALLS as f64 / 2.0).abs() <= 3.0 * (CALLS as f64 * 0.25).sqrt(),
+        "{all} of {CALLS}"
+    );
 }
 
 /// WireMock#812, #2033, #970: a "connection reset" that sent no RST. See also [`super::abort`] for TLS and
@@ -79,7 +104,9 @@ async fn a_reset_is_econnreset_to_a_client_library() {
     let sim = sim();
     for at in ["before_response", "after_upstream"] {
         let bench = Bench::with(&sim, &fault(&format!("abort: {{ at: {at}, how: rst }}"))).await;
-        let failed = reqwest::get(bench.daemon.proxy_url("/up/json")).await.unwrap_err();
+        let failed = reqwest::get(bench.daemon.proxy_url("/up/json"))
+            .await
+            .unwrap_err();
         let mut source = failed.source();
         let mut kind = None;
         while let Some(error) = source {
@@ -113,15 +140,29 @@ async fn a_retrying_hop_hides_neither_the_rate_of_calls_nor_that_of_operations()
         failed_operations += usize::from(!ok);
     }
     let exchanges = bench.exchanges(calls).await;
-    let failed = exchanges.iter().filter(|exchange| exchange.outcome == Outcome::ServerError);
+    let failed = exchanges
+        .iter()
+        .filter(|exchange| exchange.outcome == Outcome::ServerError);
     assert_eq!(failed.clone().count(), failed_calls);
     assert!(failed.clone().all(|exchange| exchange.cause == Cause::Murphy));
-    let operations: std::collections::BTreeSet<&str> = exchanges.iter().map(|exchange| exchange.operation.as_str()).collect();
+    let operations: std::collections::BTreeSet<&str> = exchanges
+        .iter()
+        .map(|exchange| exchange.operation.as_str())
+        .collect();
     assert_eq!(operations.len(), OPERATIONS);
     // Who failed at the third attempt failed for good.
-    assert_eq!(failed.filter(|exchange| exchange.attempt == 3).count(), failed_operations);
-    assert!((0.4..0.6).contains(&(failed_calls as f64 / calls as f64)), "{failed_calls} of {calls}");
-    assert!(failed_operations * 4 < OPERATIONS, "{failed_operations} of {OPERATIONS}");
+    assert_eq!(
+        failed.filter(|exchange| exchange.attempt == 3).count(),
+        failed_operations
+    );
+    assert!(
+        (0.4..0.6).contains(&(failed_calls as f64 / calls as f64)),
+        "{failed_calls} of {calls}"
+    );
+    assert!(
+        failed_operations * 4 < OPERATIONS,
+        "{failed_operations} of {OPERATIONS}"
+    );
 }
 
 /// toxiproxy's and others' connections that outlive a change: a change of rules governs the next request on each.

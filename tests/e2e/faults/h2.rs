@@ -60,7 +60,9 @@ impl H2 {
 
     /// `GET` below the route `up`.
     pub(super) async fn get(&self, path: &str) -> Result<Got, h2::Error> {
-        let request = Request::get(format!("http://localhost/up{path}")).body(()).unwrap();
+        let request = Request::get(format!("http://localhost/up{path}"))
+            .body(())
+            .unwrap();
         let mut requests = self.requests.clone().ready().await?;
         let (response, _) = requests.send_request(request, true)?;
         let (head, body) = response.await?.into_parts();
@@ -97,7 +99,12 @@ async fn read(mut stream: RecvStream) -> (Vec<u8>, Option<h2::Error>) {
 async fn bench(sim: &Sim, tls: bool, faults: &[(&str, &str)]) -> (Bench, H2) {
     let list: Vec<String> = faults
         .iter()
-        .map(|(path, fault)| format!("name: r{}, when: {{ path: {path} }}, fault: {{ {fault} }}", path.replace('/', "-")))
+        .map(|(path, fault)| {
+            format!(
+                "name: r{}, when: {{ path: {path} }}, fault: {{ {fault} }}",
+                path.replace('/', "-")
+            )
+        })
         .collect();
     let setup = Setup::sim(sim, &rules(&list));
     if !tls {
@@ -116,8 +123,14 @@ async fn a_stream_is_reset_with_the_chosen_code_and_the_connection_lives_on() {
     let faults = [
         ("/status/200", "abort: { how: { h2_reset: REFUSED_STREAM } }"),
         ("/status/201", "abort: { how: { h2_reset: 8 } }"),
-        ("/status/202", "abort: { at: after_upstream, how: { h2_reset: ENHANCE_YOUR_CALM } }"),
-        ("/bytes/1000", "abort: { at: mid_body, after: 300, how: { h2_reset: CANCEL } }"),
+        (
+            "/status/202",
+            "abort: { at: after_upstream, how: { h2_reset: ENHANCE_YOUR_CALM } }",
+        ),
+        (
+            "/bytes/1000",
+            "abort: { at: mid_body, after: 300, how: { h2_reset: CANCEL } }",
+        ),
         ("/status/203", "abort: fin"),
     ];
     for tls in [false, true] {
@@ -130,7 +143,10 @@ async fn a_stream_is_reset_with_the_chosen_code_and_the_connection_lives_on() {
             ("/status/203", Reason::INTERNAL_ERROR), // a FIN is for the whole connection: a stream has none
         ] {
             let error = client.get(path).await.unwrap_err();
-            assert!(error.is_reset() && error.is_remote(), "{path} (TLS {tls}): {error:?}");
+            assert!(
+                error.is_reset() && error.is_remote(),
+                "{path} (TLS {tls}): {error:?}"
+            );
             assert_eq!(error.reason(), Some(reason), "{path}");
         }
         let got = client.get("/bytes/1000").await.unwrap();
@@ -140,7 +156,10 @@ async fn a_stream_is_reset_with_the_chosen_code_and_the_connection_lives_on() {
         assert_eq!((sim.calls("/status/201"), sim.calls("/status/202")), (0, 1));
         let exchanges = bench.exchanges(6).await;
         for exchange in &exchanges[..5] {
-            assert_eq!((exchange.outcome, exchange.cause), (Outcome::Dropped, Cause::Murphy));
+            assert_eq!(
+                (exchange.outcome, exchange.cause),
+                (Outcome::Dropped, Cause::Murphy)
+            );
             assert_eq!(exchange.faults[0].fault, "abort");
         }
         assert_eq!(exchanges[4].bytes_out, 300);
@@ -158,9 +177,16 @@ async fn a_reset_of_the_connection_ends_all_its_streams_with_a_tcp_reset() {
         assert!(error.is_io() || error.is_go_away(), "TLS {tls}: {error:?}");
         let ended = client.ended().await.unwrap_err();
         let kind = ended.get_io().map(std::io::Error::kind);
-        assert_eq!(kind, Some(std::io::ErrorKind::ConnectionReset), "TLS {tls}: {ended:?}");
+        assert_eq!(
+            kind,
+            Some(std::io::ErrorKind::ConnectionReset),
+            "TLS {tls}: {ended:?}"
+        );
         let exchanges = bench.exchanges(2).await;
-        assert_eq!((exchanges[1].outcome, exchanges[1].cause), (Outcome::Dropped, Cause::Murphy));
+        assert_eq!(
+            (exchanges[1].outcome, exchanges[1].cause),
+            (Outcome::Dropped, Cause::Murphy)
+        );
     }
 }
 
@@ -190,7 +216,12 @@ async fn faults_in_the_body_are_the_same_on_http2() {
     assert_eq!(short.body, murphy_sim::pattern(0, 290));
     assert!(short.broken.is_none(), "{short:?}");
     assert_eq!(client.get("/cookies").await.unwrap().head.status(), 503);
-    let outcomes: Vec<Outcome> = bench.exchanges(5).await.iter().map(|exchange| exchange.outcome).collect();
+    let outcomes: Vec<Outcome> = bench
+        .exchanges(5)
+        .await
+        .iter()
+        .map(|exchange| exchange.outcome)
+        .collect();
     let expected = [
         Outcome::Malformed,
         Outcome::Dropped,

@@ -79,8 +79,9 @@ impl Setup {
 
     /// With a scenario that is on.
     pub(super) fn on(mut self, name: &str, scenario: &str) -> Self {
-        self.active
-            .push(format!("{{ name = \"{name}\", for = \"forever\", seed = {SEED} }}"));
+        self.active.push(format!(
+            "{{ name = \"{name}\", for = \"forever\", seed = {SEED} }}"
+        ));
         self.off(name, scenario)
     }
 
@@ -198,9 +199,18 @@ impl Bench {
     }
 
     /// Any request on a connection of its own.
-    pub(super) async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> RawResponse {
+    pub(super) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> RawResponse {
         let mut client = self.client().await;
-        client.send(request(method, path, headers, body)).await.expect("a listener");
+        client
+            .send(request(method, path, headers, body))
+            .await
+            .expect("a listener");
         client.response(method).await
     }
 
@@ -242,7 +252,8 @@ impl Bench {
     }
 
     pub(super) async fn deactivate(&self, name: &str) {
-        self.post(&format!("scenarios/{name}/deactivate"), json!({})).await;
+        self.post(&format!("scenarios/{name}/deactivate"), json!({}))
+            .await;
     }
 
     pub(super) async fn post(&self, path: &str, body: Value) -> Value {
@@ -260,7 +271,9 @@ impl Bench {
             let (found, rest) = line.split_at(line.find(['{', ' ']).unwrap_or(line.len()));
             found == name && labels.iter().all(|label| rest.contains(label))
         });
-        samples.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().expect("a number")).sum()
+        samples
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().expect("a number"))
+            .sum()
     }
 
     /// Calls that a rule of a kind hit, by the metric.
@@ -270,7 +283,8 @@ impl Bench {
 
     /// Faults that were skipped for this reason, by the metric.
     pub(super) async fn skipped(&self, reason: &str) -> f64 {
-        self.metric("murphy_faults_skipped_total", &[&format!("reason=\"{reason}\"")]).await
+        self.metric("murphy_faults_skipped_total", &[&format!("reason=\"{reason}\"")])
+            .await
     }
 
     /// Returns once so many calls of the route `up` are in flight.
@@ -301,7 +315,11 @@ pub(super) fn tells<'e>(exchange: &'e Exchange, told: &Told<'_>) -> &'e AppliedF
     let [applied] = exchange.faults.as_slice() else {
         panic!("one fault was expected: {exchange:#?}")
     };
-    let names = (applied.scenario.as_str(), applied.rule.as_str(), applied.fault.as_str());
+    let names = (
+        applied.scenario.as_str(),
+        applied.rule.as_str(),
+        applied.fault.as_str(),
+    );
     assert_eq!(names, (CASE, "r", told.fault), "{exchange:#?}");
     assert_eq!(
         (exchange.outcome, exchange.cause, exchange.status),
@@ -309,7 +327,11 @@ pub(super) fn tells<'e>(exchange: &'e Exchange, told: &Told<'_>) -> &'e AppliedF
         "{exchange:#?}"
     );
     let done = applied.effects.join("; ");
-    assert!(done.contains(told.effect), "{:?} is not in {exchange:#?}", told.effect);
+    assert!(
+        done.contains(told.effect),
+        "{:?} is not in {exchange:#?}",
+        told.effect
+    );
     assert_eq!(applied.skipped, None, "{exchange:#?}");
     assert_eq!(exchange.route, "up");
     applied

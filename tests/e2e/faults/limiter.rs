@@ -10,7 +10,9 @@ use super::harness::{Bench, fault, marks, sim};
 
 fn number(response: &RawResponse, name: &str) -> u64 {
     let value = response.head.header(name);
-    value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{name}: {value:?}"))
+    value
+        .and_then(|value| value.parse().ok())
+        .unwrap_or_else(|| panic!("{name}: {value:?}"))
 }
 
 #[tokio::test]
@@ -21,7 +23,13 @@ async fn a_client_that_waits_as_long_as_it_is_told_passes() {
     for left in [2, 1, 0] {
         let response = bench.get("/json").await;
         assert_eq!(response.status(), 200);
-        assert_eq!((number(&response, "x-ratelimit-limit"), number(&response, "x-ratelimit-remaining")), (3, left));
+        assert_eq!(
+            (
+                number(&response, "x-ratelimit-limit"),
+                number(&response, "x-ratelimit-remaining")
+            ),
+            (3, left)
+        );
         assert_eq!(number(&response, "x-ratelimit-reset"), 1);
     }
     let refused = bench.get("/json").await;
@@ -31,9 +39,15 @@ async fn a_client_that_waits_as_long_as_it_is_told_passes() {
     // What is tested is that this very wait is enough, so it is waited.
     sleep(Duration::from_secs(wait)).await;
     let after = bench.get("/json").await;
-    assert_eq!((after.status(), number(&after, "x-ratelimit-remaining")), (200, 2));
+    assert_eq!(
+        (after.status(), number(&after, "x-ratelimit-remaining")),
+        (200, 2)
+    );
     let exchanges = bench.exchanges(5).await;
-    let refusals: Vec<bool> = exchanges.iter().map(|exchange| exchange.outcome == Outcome::RateLimited).collect();
+    let refusals: Vec<bool> = exchanges
+        .iter()
+        .map(|exchange| exchange.outcome == Outcome::RateLimited)
+        .collect();
     assert_eq!(refusals, [false, false, false, true, false]);
     assert_eq!(exchanges[3].cause, Cause::Murphy);
     assert_eq!(bench.injected(&["fault=\"rate_limit\""]).await, 1.0);
@@ -46,7 +60,9 @@ async fn each_agent_has_a_limit_of_its_own() {
     let bench = Bench::with(&sim, &fault("rate_limit: { limit: 1, window: 1h, per: agent }")).await;
     for (agent, statuses) in [("ada", [200, 429]), ("bob", [200, 429])] {
         for status in statuses {
-            let response = bench.call("GET", "/json", &[("x-murphy-agent", agent)], b"").await;
+            let response = bench
+                .call("GET", "/json", &[("x-murphy-agent", agent)], b"")
+                .await;
             assert_eq!(response.status(), status, "{agent}");
         }
     }
@@ -58,7 +74,11 @@ async fn each_agent_has_a_limit_of_its_own() {
 #[tokio::test]
 async fn the_wait_can_be_a_date() {
     let sim = sim();
-    let bench = Bench::with(&sim, &fault("rate_limit: { limit: 1, window: 1h, retry_after_form: date }")).await;
+    let bench = Bench::with(
+        &sim,
+        &fault("rate_limit: { limit: 1, window: 1h, retry_after_form: date }"),
+    )
+    .await;
     assert_eq!(bench.get("/json").await.status(), 200);
     let refused = bench.get("/json").await;
     let date = refused.head.header("retry-after").unwrap();
@@ -74,13 +94,30 @@ async fn the_wait_can_be_a_date() {
 fn parse(date: &str) -> SystemTime {
     let (_, rest) = date.split_once(", ").unwrap();
     let parts: Vec<&str> = rest.split([' ', ':']).collect();
-    let [day, month, year, hour, minute, second, "GMT"] = parts[..] else { panic!("{date}") };
-    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let [day, month, year, hour, minute, second, "GMT"] = parts[..] else {
+        panic!("{date}")
+    };
+    let months = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
     let month = months.iter().position(|name| *name == month).unwrap();
     let number = |text: &str| text.parse::<u64>().unwrap();
     let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let year = number(year);
-    let lengths = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let lengths = [
+        31,
+        if leap(year) { 29 } else { 28 },
+        31,
+        30,
+        31,
+        30,
+        31,
+        31,
+        30,
+        31,
+        30,
+        31,
+    ];
     let years: u64 = (1970..year).map(|year| if leap(year) { 366 } else { 365 }).sum();
     let days = years + lengths[..month].iter().sum::<u64>() + number(day) - 1;
     UNIX_EPOCH + Duration::from_secs(((days * 24 + number(hour)) * 60 + number(minute)) * 60 + number(second))

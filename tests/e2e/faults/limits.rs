@@ -65,7 +65,10 @@ async fn next_held(bench: &Bench) -> RawClient {
     loop {
         let mut client = bench.client().await;
         client.send(request("GET", "/time", &[], b"")).await.unwrap();
-        if tokio::time::timeout(PATIENCE, client.response("GET")).await.is_err() {
+        if tokio::time::timeout(PATIENCE, client.response("GET"))
+            .await
+            .is_err()
+        {
             return client;
         }
     }
@@ -78,7 +81,10 @@ async fn no_more_than_so_many_are_under_a_fault_at_once() {
     let global = "rules:\n  - { name: r, fault: { hang: {} } }\n";
     for (setup, reason) in [
         (Setup::sim(&sim, &scenario), "limits.concurrent"),
-        (Setup::sim(&sim, global).proxy("max_active_faults = 2"), "max_active_faults"),
+        (
+            Setup::sim(&sim, global).proxy("max_active_faults = 2"),
+            "max_active_faults",
+        ),
     ] {
         let bench = setup.start().await;
         let mut held = hanging(&bench, 2).await;

@@ -3,7 +3,12 @@
 use super::harness::{Bench, CASE, Setup, http, marks, request, rule, sim};
 
 /// A request: method, target below `/up`, headers, body.
-type Call = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str);
+type Call = (
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static str,
+);
 
 const JSON: &str = r#"{"model":"m-1","user":{"plan":"free","tags":["x","y"]},"n":7,"none":null}"#;
 
@@ -16,30 +21,106 @@ const CASES: &[(&str, Call, Call)] = &[
     ("method: [PUT, POST]", POST, GET),
     ("method: { not: GET }", POST, GET),
     ("path: /echo", GET, ("GET", "/echo/", &[], "")),
-    ("path: /a/*/c", ("GET", "/a/b/c", &[], ""), ("GET", "/a/b/b/c", &[], "")),
-    ("path: /a/**", ("GET", "/a/b/b/c", &[], ""), ("GET", "/b/a", &[], "")),
+    (
+        "path: /a/*/c",
+        ("GET", "/a/b/c", &[], ""),
+        ("GET", "/a/b/b/c", &[], ""),
+    ),
+    (
+        "path: /a/**",
+        ("GET", "/a/b/b/c", &[], ""),
+        ("GET", "/b/a", &[], ""),
+    ),
     ("path: '/^.e[ch]+o$/'", GET, ("GET", "/sink", &[], "")),
     ("path: { not: [/sink, /time] }", GET, ("GET", "/time", &[], "")),
-    ("header: { x-team: blue }", ("GET", "/echo", &[("X-Team", "blue")], ""), ("GET", "/echo", &[("x-team", "red")], "")),
-    ("header: { x-team: 'b*' }", ("GET", "/echo", &[("x-team", "red"), ("x-team", "blue")], ""), GET),
-    ("header: { x-team: { not: '*' } }", GET, ("GET", "/echo", &[("x-team", "red")], "")),
-    ("query: { q: 'a b' }", ("GET", "/echo?x=1&q=a%20b", &[], ""), ("GET", "/echo?q=ab", &[], "")),
-    ("query: { q: '/^[0-9]+$/' }", ("GET", "/echo?q=x&q=12", &[], ""), ("GET", "/echo?q=x12", &[], "")),
-    ("agent: ada", ("GET", "/echo", &[("x-murphy-agent", "ada")], ""), ("GET", "/echo", &[("x-murphy-agent", "bob")], "")),
-    ("agent: 'peer-127.*'", GET, ("GET", "/echo", &[("authorization", "Bearer t")], "")),
+    (
+        "header: { x-team: blue }",
+        ("GET", "/echo", &[("X-Team", "blue")], ""),
+        ("GET", "/echo", &[("x-team", "red")], ""),
+    ),
+    (
+        "header: { x-team: 'b*' }",
+        ("GET", "/echo", &[("x-team", "red"), ("x-team", "blue")], ""),
+        GET,
+    ),
+    (
+        "header: { x-team: { not: '*' } }",
+        GET,
+        ("GET", "/echo", &[("x-team", "red")], ""),
+    ),
+    (
+        "query: { q: 'a b' }",
+        ("GET", "/echo?x=1&q=a%20b", &[], ""),
+        ("GET", "/echo?q=ab", &[], ""),
+    ),
+    (
+        "query: { q: '/^[0-9]+$/' }",
+        ("GET", "/echo?q=x&q=12", &[], ""),
+        ("GET", "/echo?q=x12", &[], ""),
+    ),
+    (
+        "agent: ada",
+        ("GET", "/echo", &[("x-murphy-agent", "ada")], ""),
+        ("GET", "/echo", &[("x-murphy-agent", "bob")], ""),
+    ),
+    (
+        "agent: 'peer-127.*'",
+        GET,
+        ("GET", "/echo", &[("authorization", "Bearer t")], ""),
+    ),
     ("agent: 'key-*'", ("GET", "/echo", &[("x-api-key", "k")], ""), GET),
-    ("stream: true", ("GET", "/echo", &[("Accept", "text/event-stream")], ""), GET),
-    ("stream: false", GET, ("GET", "/echo", &[("Accept", "text/event-stream")], "")),
-    ("body: { pointer: /user/plan, equals: free }", POST, ("POST", "/echo", &[], r#"{"user":{"plan":"paid"}}"#)),
-    ("body: { pointer: /n, equals: 7 }", POST, ("POST", "/echo", &[], r#"{"n":"7"}"#)),
-    ("body: { pointer: /none, equals: null }", POST, ("POST", "/echo", &[], "{}")),
-    ("body: { pointer: /model, matches: 'm-*' }", POST, ("POST", "/echo", &[], r#"{"model":"n-1"}"#)),
-    ("body: { pointer: /user/tags/1, exists: true }", POST, ("POST", "/echo", &[], r#"{"user":{"tags":["x"]}}"#)),
-    ("body: { pointer: /user, exists: false }", ("POST", "/echo", &[], "{}"), POST),
-    ("body: { matches: '/needle/' }", ("POST", "/echo", &[], "hay needle hay"), ("POST", "/echo", &[], "hay")),
+    (
+        "stream: true",
+        ("GET", "/echo", &[("Accept", "text/event-stream")], ""),
+        GET,
+    ),
+    (
+        "stream: false",
+        GET,
+        ("GET", "/echo", &[("Accept", "text/event-stream")], ""),
+    ),
+    (
+        "body: { pointer: /user/plan, equals: free }",
+        POST,
+        ("POST", "/echo", &[], r#"{"user":{"plan":"paid"}}"#),
+    ),
+    (
+        "body: { pointer: /n, equals: 7 }",
+        POST,
+        ("POST", "/echo", &[], r#"{"n":"7"}"#),
+    ),
+    (
+        "body: { pointer: /none, equals: null }",
+        POST,
+        ("POST", "/echo", &[], "{}"),
+    ),
+    (
+        "body: { pointer: /model, matches: 'm-*' }",
+        POST,
+        ("POST", "/echo", &[], r#"{"model":"n-1"}"#),
+    ),
+    (
+        "body: { pointer: /user/tags/1, exists: true }",
+        POST,
+        ("POST", "/echo", &[], r#"{"user":{"tags":["x"]}}"#),
+    ),
+    (
+        "body: { pointer: /user, exists: false }",
+        ("POST", "/echo", &[], "{}"),
+        POST,
+    ),
+    (
+        "body: { matches: '/needle/' }",
+        ("POST", "/echo", &[], "hay needle hay"),
+        ("POST", "/echo", &[], "hay"),
+    ),
     ("dialect: plain", GET, ("GET", "", &[], "")),
     ("route: up", GET, ("GET", "", &[], "")),
-    ("method: POST, path: /echo, header: { x-team: blue }", ("POST", "/echo", &[("x-team", "blue")], ""), POST),
+    (
+        "method: POST, path: /echo, header: { x-team: blue }",
+        ("POST", "/echo", &[("x-team", "blue")], ""),
+        POST,
+    ),
 ];
 
 /// Whether the rule took the call. An empty target is the other route's.
@@ -78,7 +159,10 @@ fn the_table_has_a_row_for_every_key_that_plain_http_has() {
     for key in schema {
         let named = |when: &str| when.starts_with(&format!("{key}:"));
         let covered = CASES.iter().any(|(when, ..)| named(when)) || key == "attempt"; // has a test of its own
-        assert!(covered || of_later_dialects.contains(&key.as_str()), "no case for {key}");
+        assert!(
+            covered || of_later_dialects.contains(&key.as_str()),
+            "no case for {key}"
+        );
     }
 }
 
@@ -86,19 +170,27 @@ fn the_table_has_a_row_for_every_key_that_plain_http_has() {
 fn schemars_of_when() -> Vec<String> {
     let path = super::harness::repository().join("docs/schema/scenario.json");
     let schema: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    let keys = schema["$defs"]["When"]["properties"].as_object().unwrap_or_else(|| panic!("no When: {schema}"));
+    let keys = schema["$defs"]["When"]["properties"]
+        .as_object()
+        .unwrap_or_else(|| panic!("no When: {schema}"));
     keys.keys().cloned().collect()
 }
 
 #[tokio::test]
 async fn the_attempt_is_that_of_the_same_thing_tried_again() {
     for (attempt, statuses) in [
-        ("1", [418, 200, 418]),          // the second try succeeds, so the third call is a first try again
+        ("1", [418, 200, 418]), // the second try succeeds, so the third call is a first try again
         ("\"<=2\"", [418, 418, 200]),
         ("{ not: 2 }", [418, 200, 418]),
     ] {
         let sim = sim();
-        let bench = Bench::with(&sim, &rule(&format!("when: {{ attempt: {attempt} }}, fault: {{ status: 418 }}"))).await;
+        let bench = Bench::with(
+            &sim,
+            &rule(&format!(
+                "when: {{ attempt: {attempt} }}, fault: {{ status: 418 }}"
+            )),
+        )
+        .await;
         for (n, status) in statuses.into_iter().enumerate() {
             assert_eq!(bench.get("/json").await.status(), status, "{attempt}, call {n}");
         }
@@ -115,13 +207,27 @@ async fn the_attempt_is_that_of_the_same_thing_tried_again() {
 #[tokio::test]
 async fn a_body_that_is_too_large_to_be_read_matches_nothing_and_passes_whole() {
     let sim = sim();
-    let bench = Setup::sim(&sim, &rule("when: { body: { matches: '/./' } }, fault: { status: 418 }"))
-        .proxy("max_body_inspect = \"1KiB\"")
-        .start()
+    let bench = Setup::sim(
+        &sim,
+        &rule("when: { body: { matches: '/./' } }, fault: { status: 418 }"),
+    )
+    .proxy("max_body_inspect = \"1KiB\"")
+    .start()
+    .await;
+    assert_eq!(
+        bench
+            .call("POST", "/sink", &[], &murphy_sim::pattern(0, 1_000))
+            .await
+            .status(),
+        418
+    );
+    let response = bench
+        .call("POST", "/sink", &[], &murphy_sim::pattern(0, 9_000))
         .await;
-    assert_eq!(bench.call("POST", "/sink", &[], &murphy_sim::pattern(0, 1_000)).await.status(), 418);
-    let response = bench.call("POST", "/sink", &[], &murphy_sim::pattern(0, 9_000)).await;
-    assert_eq!(response.body.json(), serde_json::json!({ "bytes": 9_000, "pattern": true }));
+    assert_eq!(
+        response.body.json(),
+        serde_json::json!({ "bytes": 9_000, "pattern": true })
+    );
 }
 
 #[tokio::test]

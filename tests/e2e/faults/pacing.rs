@@ -19,11 +19,26 @@ async fn the_request_is_slowed_down_on_its_way_up_and_arrives_whole() {
         let body = murphy_sim::pattern(0, 16 * 1_024);
         let start = Instant::now();
         let response = bench.call("POST", "/sink", &[], &body).await;
-        assert!(start.elapsed() >= Duration::from_millis(least), "{yaml}: {:?}", start.elapsed());
-        assert_eq!(response.body.json(), serde_json::json!({ "bytes": body.len(), "pattern": true }), "{yaml}");
+        assert!(
+            start.elapsed() >= Duration::from_millis(least),
+            "{yaml}: {:?}",
+            start.elapsed()
+        );
+        assert_eq!(
+            response.body.json(),
+            serde_json::json!({ "bytes": body.len(), "pattern": true }),
+            "{yaml}"
+        );
         let exchange = bench.only().await;
-        assert_eq!((exchange.outcome, exchange.bytes_in), (Outcome::Ok, body.len() as u64), "{yaml}");
-        assert!(exchange.injected_ms >= least as f64 * 0.8, "{yaml}: {exchange:#?}");
+        assert_eq!(
+            (exchange.outcome, exchange.bytes_in),
+            (Outcome::Ok, body.len() as u64),
+            "{yaml}"
+        );
+        assert!(
+            exchange.injected_ms >= least as f64 * 0.8,
+            "{yaml}: {exchange:#?}"
+        );
     }
 }
 
@@ -33,7 +48,11 @@ async fn both_sides_are_paced_each_by_itself() {
     let bench = Bench::with(&sim, &fault("stall: { after: 1, for: 100ms, side: both }")).await;
     let start = Instant::now();
     let response = bench.call("POST", "/echo", &[], b"hello").await;
-    assert!(start.elapsed() >= Duration::from_millis(200), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() >= Duration::from_millis(200),
+        "{:?}",
+        start.elapsed()
+    );
     assert_eq!(response.body.json()["body"]["text"], "hello");
     assert!(bench.only().await.injected_ms >= 200.0);
 }
@@ -43,7 +62,11 @@ async fn a_chunked_and_a_compressed_body_are_paced_too() {
     let sim = sim();
     let bench = Bench::with(&sim, &fault("stall: { after: 10, for: 80ms }")).await;
     for path in ["/bytes/500?chunked=1", "/json?encoding=gzip", "/trailers"] {
-        let direct = murphy_testkit::raw::RawClient::connect(sim.addr()).await.unwrap().get(path).await;
+        let direct = murphy_testkit::raw::RawClient::connect(sim.addr())
+            .await
+            .unwrap()
+            .get(path)
+            .await;
         let start = Instant::now();
         let proxied = bench.get(path).await;
         assert!(start.elapsed() >= Duration::from_millis(80), "{path}");

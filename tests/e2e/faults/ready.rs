@@ -38,7 +38,9 @@ impl Saw {
 
     /// A complete answer of 200 that is no JSON.
     fn malformed(&self) -> bool {
-        let Self::Answer(response) = self else { return false };
+        let Self::Answer(response) = self else {
+            return false;
+        };
         let json = serde_json::from_slice::<Value>(&response.body.content).is_ok();
         response.status() == 200 && response.body.is_complete() && !json
     }
@@ -59,23 +61,44 @@ const SIGNS: &[(&str, Signs)] = &[
     ("black-hole", &[|saw| matches!(saw, Saw::Nothing)]),
     ("brownout", &[|saw| saw.status() == 503]),
     ("corrupt-json", &[Saw::malformed]),
-    ("dropped-connections", &[
-        |saw| matches!(saw, Saw::Ended(End::Rst)),
-        |saw| matches!(saw, Saw::Ended(End::Fin)),
-        |saw| saw.cut(End::Rst),
-    ]),
+    (
+        "dropped-connections",
+        &[
+            |saw| matches!(saw, Saw::Ended(End::Rst)),
+            |saw| matches!(saw, Saw::Ended(End::Fin)),
+            |saw| saw.cut(End::Rst),
+        ],
+    ),
     ("duplicate-request", &[|saw| saw.status() == 200]), // only the upstream can tell: see below
-    ("flaky-5xx", &[
-        |saw| saw.status() == 500,
-        |saw| saw.status() == 502,
-        |saw| saw.status() == 503 && saw.has("retry-after"),
-        |saw| saw.status() == 504,
-    ]),
+    (
+        "flaky-5xx",
+        &[
+            |saw| saw.status() == 500,
+            |saw| saw.status() == 502,
+            |saw| saw.status() == 503 && saw.has("retry-after"),
+            |saw| saw.status() == 504,
+        ],
+    ),
     ("gateway-html", &[|saw| saw.status() == 502, Saw::malformed]),
-    ("lost-answer", &[|saw| matches!(saw, Saw::Ended(End::Rst)), |saw| saw.status() == 502]),
+    (
+        "lost-answer",
+        &[
+            |saw| matches!(saw, Saw::Ended(End::Rst)),
+            |saw| saw.status() == 502,
+        ],
+    ),
     ("overloaded", &[|saw| saw.status() == 503]),
-    ("rate-limited", &[|saw| saw.status() == 429 && saw.has("x-ratelimit-reset"), |saw| saw.status() == 429 && !saw.has("x-ratelimit-reset")]),
-    ("redirect-loop", &[|saw| saw.status() == 302, |saw| saw.status() == 307]),
+    (
+        "rate-limited",
+        &[
+            |saw| saw.status() == 429 && saw.has("x-ratelimit-reset"),
+            |saw| saw.status() == 429 && !saw.has("x-ratelimit-reset"),
+        ],
+    ),
+    (
+        "redirect-loop",
+        &[|saw| saw.status() == 302, |saw| saw.status() == 307],
+    ),
     ("slow", &[|saw| matches!(saw, Saw::Nothing)]),
     ("slow-stream", &[|saw| matches!(saw, Saw::Nothing)]),
     ("stale-data", &[|saw| saw.has(super::harness::MARK)]),
@@ -101,12 +124,10 @@ fn rules(text: &str) -> BTreeMap<String, String> {
     let scenario: Value = serde_saphyr::from_str(text).expect("YAML");
     let rules = scenario["rules"].as_array().expect("rules");
     let kind = |rule: &Value| rule["fault"].as_object().unwrap().keys().next().unwrap().clone();
-    rules.iter().map(|rule| (rule["name"].as_str().unwrap().to_owned(), kind(rule))).collect()
-}
-
-/// The fault kinds that the repository's scenarios use.
-pub(super) fn kinds_in_use() -> BTreeSet<String> {
-    scenarios().into_values().flat_map(BTreeMap::into_values).collect()
+    rules
+        .iter()
+        .map(|rule| (rule["name"].as_str().unwrap().to_owned(), kind(rule)))
+        .collect()
 }
 
 /// One call by an agent of limited patience. Every other call is a write.
@@ -114,7 +135,10 @@ async fn call(bench: &Bench, n: usize) -> Saw {
     let mut client = bench.client().await;
     // A new agent now and then, so that what is limited by agent leaves calls for the other rules.
     let agent = format!("agent-{}", n / 30);
-    let headers = [("x-murphy-agent", agent.as_str()), ("content-type", "application/json")];
+    let headers = [
+        ("x-murphy-agent", agent.as_str()),
+        ("content-type", "application/json"),
+    ];
     let bytes = match n % 2 {
         0 => request("GET", "/json", &headers, b""),
         _ => request("POST", "/echo", &headers, br#"{"order":1}"#),
@@ -146,9 +170,16 @@ async fn note(bench: &Bench, after: u64, struck: &mut BTreeMap<String, String>) 
 
 /// Calls until all rules of the scenario struck and all its signs were seen.
 async fn exercise(bench: &Bench, name: &str, rules: &BTreeMap<String, String>) -> usize {
-    let (_, signs) = SIGNS.iter().find(|(scenario, _)| *scenario == name).unwrap_or_else(|| panic!("no signs of {name}"));
+    let (_, signs) = SIGNS
+        .iter()
+        .find(|(scenario, _)| *scenario == name)
+        .unwrap_or_else(|| panic!("no signs of {name}"));
     bench.activate(name).await;
-    let max = if name == "brownout" { RAMPING_CALLS_MAX } else { CALLS_MAX };
+    let max = if name == "brownout" {
+        RAMPING_CALLS_MAX
+    } else {
+        CALLS_MAX
+    };
     let (mut seen, mut struck, mut after) = (vec![false; signs.len()], BTreeMap::new(), 0);
     for n in 0..max {
         let saw = call(bench, n).await;
@@ -179,7 +210,10 @@ async fn run(names: &[&str]) {
             _ => {}
         }
         bench.deactivate(name).await;
-        assert!(matches!(call(&bench, 0).await, Saw::Answer(response) if response.status() == 200), "{name}");
+        assert!(
+            matches!(call(&bench, 0).await, Saw::Answer(response) if response.status() == 200),
+            "{name}"
+        );
     }
 }
 
@@ -193,17 +227,40 @@ fn every_ready_scenario_is_exercised_here() {
 
 #[tokio::test]
 async fn those_that_answer() {
-    run(&["flaky-5xx", "gateway-html", "overloaded", "rate-limited", "redirect-loop", "stale-data"]).await;
+    run(&[
+        "flaky-5xx",
+        "gateway-html",
+        "overloaded",
+        "rate-limited",
+        "redirect-loop",
+        "stale-data",
+    ])
+    .await;
 }
 
 #[tokio::test]
 async fn those_that_break_connections_and_bodies() {
-    run(&["dropped-connections", "lost-answer", "duplicate-request", "corrupt-json", "truncated-json", "wrong-length"]).await;
+    run(&[
+        "dropped-connections",
+        "lost-answer",
+        "duplicate-request",
+        "corrupt-json",
+        "truncated-json",
+        "wrong-length",
+    ])
+    .await;
 }
 
 #[tokio::test]
 async fn those_that_take_time() {
-    run(&["black-hole", "slow", "slow-stream", "stalled-body", "very-slow-tail"]).await;
+    run(&[
+        "black-hole",
+        "slow",
+        "slow-stream",
+        "stalled-body",
+        "very-slow-tail",
+    ])
+    .await;
 }
 
 #[tokio::test]

@@ -189,9 +189,17 @@ const CASES: &[Case] = &[
 async fn bench(sim: &murphy_testkit::Sim) -> Bench {
     let list: Vec<String> = CASES
         .iter()
-        .map(|case| format!("name: {0}, when: {{ header: {{ x-case: {0} }} }}, fault: {{ {1} }}", case.name, case.fault))
+        .map(|case| {
+            format!(
+                "name: {0}, when: {{ header: {{ x-case: {0} }} }}, fault: {{ {1} }}",
+                case.name, case.fault
+            )
+        })
         .collect();
-    Setup::new(http(sim)).on(super::harness::CASE, &rules(&list)).start().await
+    Setup::new(http(sim))
+        .on(super::harness::CASE, &rules(&list))
+        .start()
+        .await
 }
 
 fn call(bench: &Bench, case: &Case, library: &str) -> Value {
@@ -213,7 +221,10 @@ async fn script(program: &PathBuf, name: &str, calls: &[Value]) -> Vec<Value> {
         .spawn()
         .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
     let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(json!(calls).to_string().as_bytes()).await.unwrap();
+    stdin
+        .write_all(json!(calls).to_string().as_bytes())
+        .await
+        .unwrap();
     drop(stdin);
     let output = child.wait_with_output().await.unwrap();
     assert!(output.status.success(), "{name}: {}", output.status);
@@ -230,7 +241,12 @@ fn check(case: &Case, library: &str, expected: &[&str], got: &Value) {
     };
     assert!(!expected.is_empty(), "{case}");
     for name in expected {
-        assert!(chain.iter().any(|one| one.as_str().is_some_and(|one| one == *name)), "{name} is missing: {case}");
+        assert!(
+            chain
+                .iter()
+                .any(|one| one.as_str().is_some_and(|one| one == *name)),
+            "{name} is missing: {case}"
+        );
     }
 }
 
@@ -239,7 +255,10 @@ fn check(case: &Case, library: &str, expected: &[&str], got: &Value) {
 fn program(variable: &str, fallback: Option<PathBuf>, how: &str) -> Option<PathBuf> {
     let found = std::env::var_os(variable).map(PathBuf::from).or(fallback);
     if found.is_none() {
-        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "CI needs {variable}: {how}");
+        assert!(
+            std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+            "CI needs {variable}: {how}"
+        );
         eprintln!("SKIPPED, NOT PASSED: {variable} is not set: {how}");
     }
     found
@@ -253,12 +272,19 @@ fn python() -> Option<PathBuf> {
 
 fn node() -> Option<PathBuf> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&folders).map(|folder| folder.join("node")).find(|path| path.is_file());
+    let found = std::env::split_paths(&folders)
+        .map(|folder| folder.join("node"))
+        .find(|path| path.is_file());
     program("MURPHY_NODE", found, "install Node 20 or later")
 }
 
 /// All calls of one library, and then what the daemon told of them: each was hit by the rule of its name.
-async fn all_cases(program: &PathBuf, name: &str, library: &str, expected: impl Fn(&Case) -> &'static [&'static str]) {
+async fn all_cases(
+    program: &PathBuf,
+    name: &str,
+    library: &str,
+    expected: impl Fn(&Case) -> &'static [&'static str],
+) {
     let sim = sim();
     let bench = bench(&sim).await;
     let calls: Vec<Value> = CASES.iter().map(|case| call(&bench, case, library)).collect();
@@ -268,7 +294,10 @@ async fn all_cases(program: &PathBuf, name: &str, library: &str, expected: impl 
         check(case, library, expected(case), got);
     }
     let limited = got.last().unwrap();
-    assert_eq!((&limited["status"], &limited["code"]), (&json!(429), &json!("rate_limited")));
+    assert_eq!(
+        (&limited["status"], &limited["code"]),
+        (&json!(429), &json!("rate_limited"))
+    );
     for case in CASES {
         let injected = bench.injected(&[&format!("rule=\"{}\"", case.name)]).await;
         assert!(injected >= 1.0, "{} with {library}: {injected}", case.name);

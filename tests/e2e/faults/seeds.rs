@@ -19,7 +19,11 @@ async fn decisions(bench: &Arc<Bench>, keys: &[Key], width: usize) -> BTreeMap<K
     let mut tasks = Vec::new();
     for share in 0..width {
         // Equal calls are numbered as they come: they go over one connection, so that both sides agree on which.
-        let own: Vec<Key> = keys.iter().filter(|key| (key.0 * 100 + key.1) % width == share).copied().collect();
+        let own: Vec<Key> = keys
+            .iter()
+            .filter(|key| (key.0 * 100 + key.1) % width == share)
+            .copied()
+            .collect();
         let bench = Arc::clone(bench);
         tasks.push(tokio::spawn(async move {
             let mut client = bench.client().await;
@@ -27,7 +31,10 @@ async fn decisions(bench: &Arc<Bench>, keys: &[Key], width: usize) -> BTreeMap<K
             for key in own {
                 let agent = format!("agent-{}", key.0);
                 let path = format!("/bytes/{}?q={}", key.1, key.1 % 7);
-                client.send(request("GET", &path, &[("x-murphy-agent", &agent)], b"")).await.unwrap();
+                client
+                    .send(request("GET", &path, &[("x-murphy-agent", &agent)], b""))
+                    .await
+                    .unwrap();
                 let response = client.response("GET").await;
                 seen.push((key, marks(&response).join(" ")));
             }
@@ -69,7 +76,9 @@ async fn two_daemons_hit_the_same_calls_in_any_order_and_at_any_concurrency() {
     let hit = |rule: &str| alone.values().filter(|marks| marks.contains(rule)).count();
     assert!((240..=360).contains(&hit("case/half")), "{}", hit("case/half"));
     assert!((75..=165).contains(&hit("case/some")), "{}", hit("case/some"));
-    let differ = (0..100).filter(|path| alone[&(0, *path, 0)] != alone[&(0, *path, 1)]).count();
+    let differ = (0..100)
+        .filter(|path| alone[&(0, *path, 0)] != alone[&(0, *path, 1)])
+        .count();
     assert!(differ > 20, "{differ}");
 }
 

@@ -19,7 +19,10 @@ async fn passes(bench: &Bench, upstream: std::net::SocketAddr, path: &str, reaso
     let before = bench.skipped(reason).await;
     let proxied = bench.get(path).await;
     assert_eq!(proxied.status(), direct.status(), "{path}");
-    assert!(proxied.body.content == direct.body.content, "{path}: the body was changed");
+    assert!(
+        proxied.body.content == direct.body.content,
+        "{path}: the body was changed"
+    );
     assert!(proxied.body.is_complete(), "{path}");
     for name in ["content-encoding", "content-type", "content-length", "etag"] {
         assert_eq!(proxied.head.all(name), direct.head.all(name), "{path}");
@@ -30,13 +33,20 @@ async fn passes(bench: &Bench, upstream: std::net::SocketAddr, path: &str, reaso
     let exchanges = bench.all_exchanges(1).await;
     let exchange = exchanges.last().unwrap();
     assert_eq!(exchange.cause, Cause::Upstream);
-    assert_eq!(exchange.faults[0].skipped.as_deref(), Some(reason), "{exchange:#?}");
+    assert_eq!(
+        exchange.faults[0].skipped.as_deref(),
+        Some(reason),
+        "{exchange:#?}"
+    );
 }
 
 #[tokio::test]
 async fn a_body_over_the_limit_passes() {
     let sim = sim();
-    let bench = Setup::sim(&sim, &fault(EDIT)).proxy("max_body_inspect = \"64KiB\"").start().await;
+    let bench = Setup::sim(&sim, &fault(EDIT))
+        .proxy("max_body_inspect = \"64KiB\"")
+        .start()
+        .await;
     passes(&bench, sim.addr(), "/bytes/65537", "too_large").await;
     passes(&bench, sim.addr(), "/bytes/3000000?chunked=1", "too_large").await;
 }
@@ -44,7 +54,11 @@ async fn a_body_over_the_limit_passes() {
 #[tokio::test]
 async fn what_is_no_json_passes() {
     let sim = sim();
-    for yaml in [EDIT, "corrupt: unclosed_string", "truncate: { after: inside_json }"] {
+    for yaml in [
+        EDIT,
+        "corrupt: unclosed_string",
+        "truncate: { after: inside_json }",
+    ] {
         let bench = Bench::with(&sim, &fault(yaml)).await;
         passes(&bench, sim.addr(), "/bytes/1000", "not_json").await;
     }
@@ -71,7 +85,15 @@ async fn a_stream_of_events_passes_and_is_not_held_back() {
     passes(&bench, sim.addr(), "/sse?events=3&interval_ms=1", "unsupported").await;
     // An endless stream would never come if it were read whole.
     let mut client = bench.client().await;
-    client.send(request("GET", "/sse?events=1000000&interval_ms=3600000", &[], b"")).await.unwrap();
+    client
+        .send(request(
+            "GET",
+            "/sse?events=1000000&interval_ms=3600000",
+            &[],
+            b"",
+        ))
+        .await
+        .unwrap();
     assert_eq!(client.read_head().await.unwrap().status(), 200);
     let first = client.read_some().await.unwrap();
     assert!(String::from_utf8_lossy(&first).contains("id: 0"));
@@ -106,7 +128,9 @@ fn zeros_in_gzip(bytes: usize) -> Vec<u8> {
 fn coded(coding: &'static str, body: Vec<u8>) -> Recorder {
     let body = Bytes::from(body);
     Recorder::start(move |_| {
-        let head = Response::builder().header("content-encoding", coding).header("content-type", "application/json");
+        let head = Response::builder()
+            .header("content-encoding", coding)
+            .header("content-type", "application/json");
         head.body(Full::from(body.clone())).unwrap()
     })
 }
@@ -136,8 +160,14 @@ async fn a_decompression_bomb_passes_as_it_came() {
 /// The resident memory of the daemon.
 fn resident_bytes(bench: &Bench) -> usize {
     let path = format!("/proc/{}/statm", bench.daemon.pid());
-    let Ok(text) = std::fs::read_to_string(path) else { return 0 }; // not on Linux
-    let pages: usize = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("statm");
+    let Ok(text) = std::fs::read_to_string(path) else {
+        return 0;
+    }; // not on Linux
+    let pages: usize = text
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse().ok())
+        .expect("statm");
     pages * 4_096
 }
 
@@ -172,7 +202,11 @@ async fn a_request_over_the_limit_is_neither_edited_nor_doubled() {
         let half = murphy_sim::pattern(0, 50_000);
         let body = [half, murphy_sim::pattern(50_000, 50_000)].concat();
         let response = bench.call("POST", "/sink", &[], &body).await;
-        assert_eq!(response.body.json(), serde_json::json!({ "bytes": 100_000, "pattern": true }), "{yaml}");
+        assert_eq!(
+            response.body.json(),
+            serde_json::json!({ "bytes": 100_000, "pattern": true }),
+            "{yaml}"
+        );
         assert_eq!(sim.calls("/sink"), calls + 1, "{yaml}");
         assert_eq!(bench.skipped("too_large").await, 1.0, "{yaml}");
         assert_eq!(marks(&response), [""; 0]);

@@ -48,16 +48,31 @@ fn cut<'a>(outcome: Outcome, effect: &'a str) -> Told<'a> {
 #[tokio::test]
 async fn a_clean_cut_looks_complete_in_every_coding_and_only_the_parser_notices() {
     let sim = sim();
-    for (after, length) in [("200", Some(200)), ("50%", Some(DOCUMENT.len() / 2)), ("inside_json", None)] {
-        let bench = Bench::with(&sim, &fault(&format!("truncate: {{ after: {after}, framing: clean }}"))).await;
+    for (after, length) in [
+        ("200", Some(200)),
+        ("50%", Some(DOCUMENT.len() / 2)),
+        ("inside_json", None),
+    ] {
+        let bench = Bench::with(
+            &sim,
+            &fault(&format!("truncate: {{ after: {after}, framing: clean }}")),
+        )
+        .await;
         let mut client = bench.client().await; // one connection for all: each message ends where it says
         for path in CODINGS {
             let response = client.get(&format!("/up{path}")).await;
             let case = format!("{path} after {after}");
             assert_eq!(response.status(), 200);
-            assert_eq!(response.body.framing, Framing::Sized(response.body.content.len()), "{case}");
+            assert_eq!(
+                response.body.framing,
+                Framing::Sized(response.body.content.len()),
+                "{case}"
+            );
             let plain = decoded(&response);
-            assert!(DOCUMENT.starts_with(&plain) && plain.len() < DOCUMENT.len(), "{case}");
+            assert!(
+                DOCUMENT.starts_with(&plain) && plain.len() < DOCUMENT.len(),
+                "{case}"
+            );
             if let Some(length) = length {
                 assert_eq!(plain.len(), length, "{case}");
             }
@@ -80,7 +95,10 @@ async fn a_clean_cut_of_a_chunked_body_ends_with_the_last_chunk() {
         assert!(response.body.is_complete());
         assert_eq!(response.body.content, murphy_sim::pattern(0, length));
         assert_eq!(client.get("/up/bytes/1000?chunked=1").await.status(), 200);
-        tells(&bench.only().await, &cut(Outcome::Malformed, &format!("cut after {length}")));
+        tells(
+            &bench.only().await,
+            &cut(Outcome::Malformed, &format!("cut after {length}")),
+        );
     }
 }
 
@@ -89,11 +107,17 @@ async fn an_abrupt_cut_breaks_the_connection_before_the_end_that_was_announced()
     let sim = sim();
     for after in ["60", "50%", "inside_json"] {
         for path in CODINGS {
-            let bench = Bench::with(&sim, &fault(&format!("truncate: {{ after: {after}, framing: abrupt }}"))).await;
+            let bench = Bench::with(
+                &sim,
+                &fault(&format!("truncate: {{ after: {after}, framing: abrupt }}")),
+            )
+            .await;
             let response = bench.get(path).await;
             let case = format!("{path} after {after}");
             assert_eq!(response.body.end, BodyEnd::Cut(End::Fin), "{case}");
-            let Framing::Sized(announced) = response.body.framing else { panic!("{case}: {response:?}") };
+            let Framing::Sized(announced) = response.body.framing else {
+                panic!("{case}: {response:?}")
+            };
             assert!(response.body.content.len() < announced, "{case}");
             if after == "60" {
                 assert_eq!(response.body.content.len(), 60, "{case}");

@@ -24,6 +24,9 @@ pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     [&head, payload].concat()
 }
 
+/// A field's name and value.
+type Field<'a> = (&'a [u8], &'a [u8]);
+
 /// A field as an HPACK literal without indexing and without Huffman coding (RFC 7541 §6.2.2).
 pub(super) fn literal(name: &[u8], value: &[u8]) -> Vec<u8> {
     let length = |text: &[u8]| {
@@ -35,7 +38,7 @@ pub(super) fn literal(name: &[u8], value: &[u8]) -> Vec<u8> {
     [&[0, length(name)], name, &[length(value)], value].concat()
 }
 
-pub(super) fn block(fields: &[(&[u8], &[u8])]) -> Vec<u8> {
+pub(super) fn block(fields: &[Field<'_>]) -> Vec<u8> {
     fields
         .iter()
         .flat_map(|(name, value)| literal(name, value))
@@ -65,8 +68,8 @@ async fn judge(daemon: &Daemon, name: &str, frames: &[Vec<u8>]) -> Option<u8> {
     within(name, verdict(&mut client)).await.map(|(kind, _)| kind)
 }
 
-pub(super) fn request<'a>(authority: &'a str, more: &[(&'a [u8], &'a [u8])]) -> Vec<(&'a [u8], &'a [u8])> {
-    let mut fields: Vec<(&[u8], &[u8])> = vec![
+pub(super) fn request<'a>(authority: &'a str, more: &[Field<'a>]) -> Vec<Field<'a>> {
+    let mut fields: Vec<Field<'_>> = vec![
         (b":method", b"GET"),
         (b":scheme", b"http"),
         (b":path", b"/x"),
@@ -83,7 +86,7 @@ async fn upstream() -> (Peer, Daemon, SocketAddr) {
     (peer, daemon, addr)
 }
 
-fn whole(fields: &[(&[u8], &[u8])]) -> Vec<u8> {
+fn whole(fields: &[Field<'_>]) -> Vec<u8> {
     frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(fields))
 }
 
@@ -140,10 +143,11 @@ async fn fields_of_a_connection_are_refused() {
 async fn pseudo_fields_that_make_no_request_are_refused() {
     let (peer, daemon, addr) = upstream().await;
     let addr = addr.to_string();
-    let authority: (&[u8], &[u8]) = (b":authority", addr.as_bytes());
-    let (method, scheme, path): ((&[u8], &[u8]), (&[u8], &[u8]), (&[u8], &[u8])) =
-        ((b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/x"));
-    let cases: [(&str, Vec<(&[u8], &[u8])>); 9] = [
+    let authority: Field<'_> = (b":authority", addr.as_bytes());
+    let method: Field<'_> = (b":method", b"GET");
+    let scheme: Field<'_> = (b":scheme", b"http");
+    let path: Field<'_> = (b":path", b"/x");
+    let cases: [(&str, Vec<Field<'_>>); 9] = [
         ("no path", vec![method, scheme, authority]),
         ("no method", vec![scheme, path, authority]),
         ("no scheme", vec![method, path, authority]),

@@ -1,3 +1,5 @@
+//! Tests of the guard of the control API.
+
 use axum::body::Body;
 
 use super::*;

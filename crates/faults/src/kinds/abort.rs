@@ -52,7 +52,8 @@ pub enum When {
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum How {
-    /// An orderly end of the TCP stream.
+    /// An orderly end of the TCP stream, under TLS without `close_notify`; on HTTP/2, where others share the
+    /// connection, a reset of the stream with `INTERNAL_ERROR`.
     #[default]
     Fin,
     /// A TCP reset.

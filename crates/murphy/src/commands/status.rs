@@ -94,11 +94,7 @@ fn text(status: &StatusView, routes: &[RouteView], now: Timestamp) -> String {
     text.push_str(&active(&status.active, now));
     text.push_str(&listed(routes, &status.listeners.proxy));
     for setting in &status.needs_restart {
-        text.push_str(&format!(
-            "{} {}\n",
-            styled(ACTIVE, "!"),
-            printable(setting)
-        ));
+        text.push_str(&format!("{} {}\n", styled(ACTIVE, "!"), printable(setting)));
     }
     for warning in &status.warnings {
         text.push_str(&format!("{} {}\n", styled(ACTIVE, "!"), printable(warning)));

@@ -53,7 +53,14 @@ enum State {
 impl Cut {
     /// Cuts `body` after `at` of `of` bytes.
     #[must_use]
-    pub fn new(body: BoxBody, at: u64, of: Option<u64>, ending: Ending, rule: &Arc<RuleRef>, ctx: &super::Ctx<'_>) -> Self {
+    pub fn new(
+        body: BoxBody,
+        at: u64,
+        of: Option<u64>,
+        ending: Ending,
+        rule: &Arc<RuleRef>,
+        ctx: &super::Ctx<'_>,
+    ) -> Self {
         Self {
             body,
             at,
@@ -75,7 +82,8 @@ impl Cut {
             Ending::Clean => "clean end".to_owned(),
             Ending::Break(how) => format!("{how:?}").to_lowercase(),
         };
-        self.trace.applied(&self.rule, format!("cut after {}{of} bytes ({how})", self.passed));
+        self.trace
+            .applied(&self.rule, format!("cut after {}{of} bytes ({how})", self.passed));
         match self.ending {
             Ending::Clean => {
                 self.trace.damaged();
@@ -99,7 +107,10 @@ impl Body for Cut {
     type Data = Bytes;
     type Error = Break;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Break>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Break>>> {
         let this = &mut *self;
         loop {
             match this.state {
@@ -109,7 +120,9 @@ impl Body for Cut {
                 State::Released => return this.body.as_mut().poll_frame(context),
                 State::Done => return Poll::Ready(None),
                 State::Flushing(since) => {
-                    let Ending::Break(how) = this.ending else { return Poll::Ready(None) };
+                    let Ending::Break(how) = this.ending else {
+                        return Poll::Ready(None);
+                    };
                     let broken = ready!(this.poll_break(context, since, how));
                     return Poll::Ready(Some(Err(broken)));
                 }

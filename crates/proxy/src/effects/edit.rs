@@ -19,7 +19,13 @@ const DIGESTS: [&str; 5] = ["etag", "content-md5", "digest", "content-digest", "
 
 /// Edits the body of a message whose head is `headers`. Whatever cannot be edited passes as it came, and the
 /// trace says why.
-pub async fn body(ctx: &Ctx<'_>, planned: &Planned, edit: &Edit, headers: &mut HeaderMap, body: BoxBody) -> BoxBody {
+pub async fn body(
+    ctx: &Ctx<'_>,
+    planned: &Planned,
+    edit: &Edit,
+    headers: &mut HeaderMap,
+    body: BoxBody,
+) -> BoxBody {
     if let Some((at, ending)) = streams(edit, headers) {
         return cut(ctx, planned, headers, body, at, ending);
     }
@@ -45,7 +51,11 @@ pub async fn body(ctx: &Ctx<'_>, planned: &Planned, edit: &Edit, headers: &mut H
     match apply(ctx, edit, planned.drawn.bits, headers, &bytes) {
         Ok((edited, what)) => {
             ctx.trace.applied(&planned.rule, what);
-            let edited = Reframed { edited, before: bytes.len(), trailers };
+            let edited = Reframed {
+                edited,
+                before: bytes.len(),
+                trailers,
+            };
             finish(ctx, planned, edit, headers, edited)
         }
         Err(why) => {
@@ -57,7 +67,9 @@ pub async fn body(ctx: &Ctx<'_>, planned: &Planned, edit: &Edit, headers: &mut H
 
 /// The cuts that need no look at the body.
 fn streams(edit: &Edit, headers: &HeaderMap) -> Option<(u64, bool)> {
-    let Edit::Truncate { at, clean } = edit else { return None };
+    let Edit::Truncate { at, clean } = edit else {
+        return None;
+    };
     if *clean && headers.contains_key(header::CONTENT_ENCODING) {
         return None; // cut after decoding, or the decoder would notice before the parser does
     }
@@ -69,7 +81,14 @@ fn streams(edit: &Edit, headers: &HeaderMap) -> Option<(u64, bool)> {
     Some((at, *clean))
 }
 
-fn cut(ctx: &Ctx<'_>, planned: &Planned, headers: &mut HeaderMap, body: BoxBody, at: u64, clean: bool) -> BoxBody {
+fn cut(
+    ctx: &Ctx<'_>,
+    planned: &Planned,
+    headers: &mut HeaderMap,
+    body: BoxBody,
+    at: u64,
+    clean: bool,
+) -> BoxBody {
     let length = content_length(headers);
     if length.is_some_and(|length| length <= at) {
         ctx.trace.skipped(&planned.rule, Skip::DoesNotApply);
@@ -79,7 +98,11 @@ fn cut(ctx: &Ctx<'_>, planned: &Planned, headers: &mut HeaderMap, body: BoxBody,
     if clean && length.is_some() {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(at));
     }
-    let ending = if clean { Ending::Clean } else { Ending::Break(AbortHow::Fin) };
+    let ending = if clean {
+        Ending::Clean
+    } else {
+        Ending::Break(AbortHow::Fin)
+    };
     Box::pin(Cut::new(body, at, length, ending, &planned.rule, ctx))
 }
 
@@ -88,9 +111,16 @@ fn apply(ctx: &Ctx<'_>, edit: &Edit, bits: u64, headers: &HeaderMap, body: &Byte
     let coding = match edit {
         // These put whole bytes in place, or none: what the old ones were does not matter.
         Edit::Replace { .. } | Edit::Length { .. } => Coding::parse(None)?,
-        _ => Coding::parse(headers.get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?")))?,
+        _ => Coding::parse(
+            headers
+                .get(header::CONTENT_ENCODING)
+                .map(|value| value.to_str().unwrap_or("?")),
+        )?,
     };
-    let caps = Caps { bytes_max: usize::try_from(ctx.body_bytes_max).unwrap_or(usize::MAX), ratio_max: RATIO_MAX };
+    let caps = Caps {
+        bytes_max: usize::try_from(ctx.body_bytes_max).unwrap_or(usize::MAX),
+        ratio_max: RATIO_MAX,
+    };
     contained(|| {
         let plain = coding::decode(coding, body, caps)?;
         let (edited, what) = change(edit, &plain, bits)?;
@@ -101,23 +131,43 @@ fn apply(ctx: &Ctx<'_>, edit: &Edit, bits: u64, headers: &HeaderMap, body: &Byte
 fn change(edit: &Edit, body: &[u8], bits: u64) -> Edited {
     let length = body.len() as u64;
     match edit {
-        Edit::Truncate { at: Position::InsideJson, .. } => {
+        Edit::Truncate {
+            at: Position::InsideJson,
+            ..
+        } => {
             let at = truncate::inside_json(body, bits).ok_or(Skip::NotJson)?;
             prefix(body, at)
         }
         Edit::Truncate { at, .. } => {
-            let at = truncate::place(*at, length).filter(|at| *at < length).ok_or(Skip::DoesNotApply)?;
+            let at = truncate::place(*at, length)
+                .filter(|at| *at < length)
+                .ok_or(Skip::DoesNotApply)?;
             prefix(body, usize::try_from(at).unwrap_or(usize::MAX))
         }
         Edit::Corrupt(how) => {
             let damaged = corrupt::corrupt(body, *how, bits)?;
-            Ok((damaged.body, format!("{} at byte {} of {length}", damaged.what, damaged.at)))
+            Ok((
+                damaged.body,
+                format!("{} at byte {} of {length}", damaged.what, damaged.at),
+            ))
         }
-        Edit::Replace { body: new, .. } => Ok((new.to_vec(), format!("body replaced ({length} by {} bytes)", new.len()))),
-        Edit::JsonPatch(patch) => Ok((json_edit::json_patch(body, patch)?, "JSON patch applied".to_owned())),
-        Edit::MergePatch(patch) => Ok((json_edit::merge_patch(body, patch)?, "merge patch applied".to_owned())),
+        Edit::Replace { body: new, .. } => Ok((
+            new.to_vec(),
+            format!("body replaced ({length} by {} bytes)", new.len()),
+        )),
+        Edit::JsonPatch(patch) => Ok((
+            json_edit::json_patch(body, patch)?,
+            "JSON patch applied".to_owned(),
+        )),
+        Edit::MergePatch(patch) => Ok((
+            json_edit::merge_patch(body, patch)?,
+            "merge patch applied".to_owned(),
+        )),
         Edit::Length { delta } => {
-            length.checked_add_signed(*delta).filter(|declared| *declared != length).ok_or(Skip::DoesNotApply)?;
+            length
+                .checked_add_signed(*delta)
+                .filter(|declared| *declared != length)
+                .ok_or(Skip::DoesNotApply)?;
             Ok((body.to_vec(), format!("content-length off by {delta}")))
         }
     }
@@ -137,7 +187,13 @@ struct Reframed {
 }
 
 /// Frames the edited body.
-fn finish(ctx: &Ctx<'_>, planned: &Planned, edit: &Edit, headers: &mut HeaderMap, mut body: Reframed) -> BoxBody {
+fn finish(
+    ctx: &Ctx<'_>,
+    planned: &Planned,
+    edit: &Edit,
+    headers: &mut HeaderMap,
+    mut body: Reframed,
+) -> BoxBody {
     drop_fields(headers, &DIGESTS.map(HeaderName::from_static));
     let whole = body.edited.len() as u64;
     let mut declared = whole;
@@ -156,18 +212,29 @@ fn finish(ctx: &Ctx<'_>, planned: &Planned, edit: &Edit, headers: &mut HeaderMap
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(declared));
     if declared > whole {
         let body: BoxBody = Box::pin(Parts::whole(body.edited.into(), None));
-        return Box::pin(Cut::new(body, whole, Some(declared), Ending::Break(AbortHow::Fin), &planned.rule, ctx));
+        return Box::pin(Cut::new(
+            body,
+            whole,
+            Some(declared),
+            Ending::Break(AbortHow::Fin),
+            &planned.rule,
+            ctx,
+        ));
     }
     if declared < whole {
         ctx.trace.damaged();
-        body.edited.truncate(usize::try_from(declared).unwrap_or(usize::MAX));
+        body.edited
+            .truncate(usize::try_from(declared).unwrap_or(usize::MAX));
     }
     Box::pin(Parts::whole(body.edited.into(), body.trailers))
 }
 
 /// Removes fields and keeps the order of the others.
 fn drop_fields(headers: &mut HeaderMap, names: &[HeaderName]) {
-    let edit = murphy_core::effect::HeadEdit { remove: names.to_vec(), ..Default::default() };
+    let edit = murphy_core::effect::HeadEdit {
+        remove: names.to_vec(),
+        ..Default::default()
+    };
     super::head::edit(headers, &edit);
 }
 
@@ -177,5 +244,10 @@ pub fn is_event_stream(headers: &HeaderMap) -> bool {
     headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("text/event-stream"))
+        .is_some_and(|value| {
+            value
+                .trim_start()
+                .to_ascii_lowercase()
+                .starts_with("text/event-stream")
+        })
 }

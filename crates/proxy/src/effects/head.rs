@@ -27,13 +27,19 @@ pub fn edit(headers: &mut HeaderMap, edit: &HeadEdit) {
 /// What was done, for the exchange.
 #[must_use]
 pub fn describe(edit: &HeadEdit) -> String {
-    let names = |verb: &str, names: Vec<&str>| (!names.is_empty()).then(|| format!("{verb} {}", names.join(", ")));
-    let first = |pairs: &[(HeaderName, HeaderValue)]| pairs.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>();
+    let names =
+        |verb: &str, names: Vec<&str>| (!names.is_empty()).then(|| format!("{verb} {}", names.join(", ")));
+    let first = |pairs: &[(HeaderName, HeaderValue)]| {
+        pairs.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>()
+    };
     let (set, add) = (first(&edit.set), first(&edit.add));
     let parts = [
         names("remove", edit.remove.iter().map(HeaderName::as_str).collect()),
         names("set", set.iter().map(String::as_str).collect()),
         names("add", add.iter().map(String::as_str).collect()),
     ];
-    format!("headers: {}", parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
+    format!(
+        "headers: {}",
+        parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+    )
 }

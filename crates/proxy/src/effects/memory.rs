@@ -38,7 +38,12 @@ impl Memory {
     /// The earlier answer to a request.
     #[must_use]
     pub fn recall(&self, key: u64) -> Option<Arc<Reply>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).answers.get(&key).cloned()
+        self.kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .answers
+            .get(&key)
+            .cloned()
     }
 
     /// Keeps an answer unless there is one already or no room.
@@ -65,9 +70,21 @@ impl Memory {
         if !(200..300).contains(&status) || self.recall(key).is_some() {
             return body;
         }
-        let headers = headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        let reply = Reply { status, headers, body: Bytes::new() };
-        Box::pin(Listening { body, heard: Some((reply, BytesMut::new())), memory: self.clone(), key })
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        let reply = Reply {
+            status,
+            headers,
+            body: Bytes::new(),
+        };
+        Box::pin(Listening {
+            body,
+            heard: Some((reply, BytesMut::new())),
+            memory: self.clone(),
+            key,
+        })
     }
 }
 
@@ -91,7 +108,10 @@ impl Body for Listening {
     type Data = Bytes;
     type Error = Break;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Break>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Break>>> {
         let frame = ready!(self.body.as_mut().poll_frame(context));
         match &frame {
             Some(Ok(frame)) => {

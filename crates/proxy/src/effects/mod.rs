@@ -69,7 +69,11 @@ pub fn contained<T>(edit: impl FnOnce() -> Result<T, Skip>) -> Result<T, Skip> {
 #[must_use]
 pub fn shown(wait: Duration) -> String {
     let whole = Duration::from_millis(u64::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX));
-    print_duration(if wait < Duration::from_millis(1) { wait } else { whole })
+    print_duration(if wait < Duration::from_millis(1) {
+        wait
+    } else {
+        whole
+    })
 }
 
 /// Marks a response with the rules that touched it.

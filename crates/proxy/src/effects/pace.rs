@@ -14,9 +14,9 @@ use murphy_core::span::print_duration;
 use murphy_wire::pace::{Pacer, Wait};
 use tokio::time::Instant;
 
-use super::{Ctx, shown};
 use super::trace::Trace;
 use super::wait::{Gate, Held};
+use super::{Ctx, shown};
 use crate::body::BoxBody;
 use crate::error::Break;
 
@@ -41,13 +41,17 @@ impl Paced {
     #[must_use]
     pub fn new(body: BoxBody, pace: Pace, total: Option<u64>, rule: &Arc<RuleRef>, ctx: &Ctx<'_>) -> Self {
         ctx.trace.applied(rule, describe(pace));
-        Self { pacer: Some(Pacer::new(pace, total)), ..Self::unpaced(body, rule, ctx) }
+        Self {
+            pacer: Some(Pacer::new(pace, total)),
+            ..Self::unpaced(body, rule, ctx)
+        }
     }
 
     /// Waits before the first byte of `body`.
     #[must_use]
     pub fn delayed(body: BoxBody, wait: Duration, rule: &Arc<RuleRef>, ctx: &Ctx<'_>) -> Self {
-        ctx.trace.applied(rule, format!("delay {} before the body", shown(wait)));
+        ctx.trace
+            .applied(rule, format!("delay {} before the body", shown(wait)));
         let mut paced = Self::unpaced(body, rule, ctx);
         paced.hold(Instant::now().checked_add(wait));
         paced
@@ -73,7 +77,9 @@ impl Paced {
 
     /// What of the waiting bytes may pass now; sets a hold where the pacer asks for one.
     fn release(&mut self) -> Bytes {
-        let Some(pacer) = &mut self.pacer else { return std::mem::take(&mut self.waiting) };
+        let Some(pacer) = &mut self.pacer else {
+            return std::mem::take(&mut self.waiting);
+        };
         let since = *self.since.get_or_insert_with(Instant::now);
         let allowance = pacer.allow(since.elapsed(), self.waiting.len());
         let passing = self.waiting.split_to(allowance.bytes.min(self.waiting.len()));
@@ -90,7 +96,10 @@ impl Body for Paced {
     type Data = Bytes;
     type Error = Break;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Break>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Break>>> {
         let this = &mut *self;
         loop {
             if let Some(holding) = &mut this.holding {
@@ -101,7 +110,10 @@ impl Body for Paced {
                 }
             }
             if this.waiting.is_empty() {
-                match ready!(this.body.as_mut().poll_frame(context)).transpose()?.map(Frame::into_data) {
+                match ready!(this.body.as_mut().poll_frame(context))
+                    .transpose()?
+                    .map(Frame::into_data)
+                {
                     Some(Ok(data)) => this.waiting = data,
                     Some(Err(trailers)) => return Poll::Ready(Some(Ok(trailers))),
                     None => return Poll::Ready(None),

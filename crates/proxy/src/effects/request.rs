@@ -51,7 +51,12 @@ enum Step {
 
 /// Executes the effects that come before the upstream.
 pub async fn execute(ctx: &Ctx<'_>, plan: Vec<Planned>, parts: &mut request::Parts, body: BoxBody) -> Next {
-    let mut forward = Forward { body, again: Vec::new(), after: None, later: Vec::new() };
+    let mut forward = Forward {
+        body,
+        again: Vec::new(),
+        after: None,
+        later: Vec::new(),
+    };
     for planned in plan {
         if !ctx.gate.is_open(planned.rule.activation) {
             ctx.trace.skipped(&planned.rule, Skip::Halted);
@@ -95,29 +100,47 @@ async fn one(
         Effect::Duplicate { sends } => body = duplicated(ctx, &planned, *sends, body, forward).await,
         Effect::Limit(limit) => match planned.drawn.reading {
             Some(reading) if reading.exhausted => {
-                ctx.trace.applied(&planned.rule, format!("over the limit of {}", limit.limit));
+                ctx.trace
+                    .applied(&planned.rule, format!("over the limit of {}", limit.limit));
                 read_away(&parts.headers, &mut body).await;
                 return Step::End(Next::Answer(respond::limited(ctx, limit, &reading)));
             }
             _ => forward.later.push(planned),
         },
-        Effect::Respond(Respond { upstream: UpstreamUse::Skip, reply, malformed }) => {
+        Effect::Respond(Respond {
+            upstream: UpstreamUse::Skip,
+            reply,
+            malformed,
+        }) => {
             return answered(ctx, &planned, reply, *malformed, parts, body).await;
         }
-        Effect::Abort(Abort { at: AbortAt::BeforeResponse, how }) => {
+        Effect::Abort(Abort {
+            at: AbortAt::BeforeResponse,
+            how,
+        }) => {
             read_away(&parts.headers, &mut body).await;
             return Step::End(Next::GiveUp(broken(ctx, &planned, *how)));
         }
-        Effect::Hang(Hang { upstream: UpstreamUse::Skip, max }) => {
+        Effect::Hang(Hang {
+            upstream: UpstreamUse::Skip,
+            max,
+        }) => {
             return match hung(ctx, &planned, *max).await {
                 Some(broken) => Step::End(Next::GiveUp(broken)),
                 None => Step::On(body),
             };
         }
-        Effect::Respond(_) | Effect::Hang(_) | Effect::Abort(Abort { at: AbortAt::AfterUpstream, .. }) => {
+        Effect::Respond(_)
+        | Effect::Hang(_)
+        | Effect::Abort(Abort {
+            at: AbortAt::AfterUpstream,
+            ..
+        }) => {
             forward.after = Some(planned);
         }
-        Effect::Delay(_) | Effect::Head(_) | Effect::Body(_) | Effect::Abort(_) => forward.later.push(planned),
+        Effect::Delay(_) | Effect::Head(_) | Effect::Body(_) | Effect::Abort(_) => {
+            forward.later.push(planned)
+        }
     }
     Step::On(body)
 }
@@ -125,7 +148,10 @@ async fn one(
 /// Waits for what was drawn.
 pub async fn delayed(ctx: &Ctx<'_>, planned: &Planned) {
     let since = Instant::now();
-    let held = ctx.gate.hold(&planned.rule, since.checked_add(planned.drawn.wait), ctx.trace).await;
+    let held = ctx
+        .gate
+        .hold(&planned.rule, since.checked_add(planned.drawn.wait), ctx.trace)
+        .await;
     let drawn = shown(planned.drawn.wait);
     ctx.trace.applied(
         &planned.rule,
@@ -140,15 +166,24 @@ pub async fn delayed(ctx: &Ctx<'_>, planned: &Planned) {
 pub async fn hung(ctx: &Ctx<'_>, planned: &Planned, max: Option<Duration>) -> Option<Break> {
     ctx.trace.touch(&planned.rule);
     let since = Instant::now();
-    let held = ctx.gate.hold(&planned.rule, max.and_then(|max| since.checked_add(max)), ctx.trace).await;
+    let held = ctx
+        .gate
+        .hold(
+            &planned.rule,
+            max.and_then(|max| since.checked_add(max)),
+            ctx.trace,
+        )
+        .await;
     let waited = format!("hung for {}ms", since.elapsed().as_millis());
     match held {
         Held::Elapsed => {
-            ctx.trace.applied(&planned.rule, format!("{waited}, then gave up"));
+            ctx.trace
+                .applied(&planned.rule, format!("{waited}, then gave up"));
             Some(Break::injected(AbortHow::Fin))
         }
         Held::Released => {
-            ctx.trace.applied(&planned.rule, format!("{waited}, then released"));
+            ctx.trace
+                .applied(&planned.rule, format!("{waited}, then released"));
             None
         }
     }
@@ -156,7 +191,10 @@ pub async fn hung(ctx: &Ctx<'_>, planned: &Planned, max: Option<Duration>) -> Op
 
 /// Breaks the agent's connection or stream.
 pub fn broken(ctx: &Ctx<'_>, planned: &Planned, how: AbortHow) -> Break {
-    ctx.trace.applied(&planned.rule, format!("aborted ({})", format!("{how:?}").to_lowercase()));
+    ctx.trace.applied(
+        &planned.rule,
+        format!("aborted ({})", format!("{how:?}").to_lowercase()),
+    );
     if how == AbortHow::Rst || (!ctx.http2 && matches!(how, AbortHow::H2Reset(_))) {
         ctx.conn.reset();
     }
@@ -195,7 +233,13 @@ async fn read_away(headers: &http::HeaderMap, body: &mut BoxBody) {
     }
 }
 
-async fn duplicated(ctx: &Ctx<'_>, planned: &Planned, sends: u32, body: BoxBody, forward: &mut Forward) -> BoxBody {
+async fn duplicated(
+    ctx: &Ctx<'_>,
+    planned: &Planned,
+    sends: u32,
+    body: BoxBody,
+    forward: &mut Forward,
+) -> BoxBody {
     match collect_capped(body, ctx.body_bytes_max).await {
         Collected::Whole(bytes, trailers) => {
             forward.again = vec![bytes.clone(); sends.saturating_sub(1) as usize];

@@ -21,13 +21,20 @@ pub fn answer(ctx: &Ctx<'_>, source: &ReplySource) -> Result<(Response<Bytes>, S
     let (reply, what): (Cow<'_, Reply>, String) = match source {
         ReplySource::Fixed(reply) => (Cow::Borrowed(reply), format!("answered {}", reply.status)),
         ReplySource::Failure(failure) => {
-            let reply = ctx.dialect.render(failure, &Rendering { now: ctx.arrived, limit: None });
+            let reply = ctx.dialect.render(
+                failure,
+                &Rendering {
+                    now: ctx.arrived,
+                    limit: None,
+                },
+            );
             let what = format!("answered {} ({})", reply.status, failure.kind);
             (Cow::Owned(reply), what)
         }
-        ReplySource::SelfRedirect { status } => {
-            (Cow::Owned(redirect(ctx.target, *status)), format!("redirected to itself ({status})"))
-        }
+        ReplySource::SelfRedirect { status } => (
+            Cow::Owned(redirect(ctx.target, *status)),
+            format!("redirected to itself ({status})"),
+        ),
         ReplySource::Earlier => {
             let reply = ctx.memory.recall(ctx.memory_key).ok_or(Skip::NothingEarlier)?;
             (Cow::Owned((*reply).clone()), "answered as before".to_owned())
@@ -45,7 +52,10 @@ pub fn limited(ctx: &Ctx<'_>, limit: &Limit, reading: &LimitReading) -> Response
         form: limit.form,
         message: None,
     };
-    rescue::respond(&ctx.dialect.render(&failure, &rendering(ctx, limit, reading)), ctx.arrived)
+    rescue::respond(
+        &ctx.dialect.render(&failure, &rendering(ctx, limit, reading)),
+        ctx.arrived,
+    )
 }
 
 /// The fields by which a limiter tells a call that passes how much is left.
@@ -56,10 +66,17 @@ pub fn limit_fields(ctx: &Ctx<'_>, limit: &Limit, reading: &LimitReading, header
 }
 
 fn rendering(ctx: &Ctx<'_>, limit: &Limit, reading: &LimitReading) -> Rendering {
-    Rendering { now: ctx.arrived, limit: Some((*limit, *reading)) }
+    Rendering {
+        now: ctx.arrived,
+        limit: Some((*limit, *reading)),
+    }
 }
 
 fn redirect(target: &str, status: u16) -> Reply {
     let location = HeaderValue::try_from(target).unwrap_or_else(|_| HeaderValue::from_static("/"));
-    Reply { status, headers: vec![(header::LOCATION, location)], body: Bytes::new() }
+    Reply {
+        status,
+        headers: vec![(header::LOCATION, location)],
+        body: Bytes::new(),
+    }
 }

@@ -31,7 +31,7 @@ pub async fn execute(
     let (mut parts, mut body) = answer;
     if let Some(planned) = after {
         match terminal(ctx, &planned, body).await? {
-            Terminal::Answer(response) => return Ok((response, Cause::Murphy)),
+            Terminal::Answer(response) => return Ok((*response, Cause::Murphy)),
             Terminal::Released(same) => body = same,
         }
     }
@@ -42,11 +42,15 @@ pub async fn execute(
         }
         body = one(ctx, &planned, &mut parts, body, bodiless).await;
     }
-    Ok((Response::from_parts(parts, ProxyBody::faulted(body)), Cause::Upstream))
+    Ok((
+        Response::from_parts(parts, ProxyBody::faulted(body)),
+        Cause::Upstream,
+    ))
 }
 
+#[allow(clippy::large_enum_variant)] // made once a call, and taken apart at once
 enum Terminal {
-    Answer(Response<ProxyBody>),
+    Answer(Box<Response<ProxyBody>>),
     /// The fault was released: the upstream's answer passes.
     Released(BoxBody),
 }
@@ -61,11 +65,12 @@ async fn terminal(ctx: &Ctx<'_>, planned: &Planned, mut body: BoxBody) -> Result
         Effect::Respond(Respond { reply, malformed, .. }) => match respond::answer(ctx, reply) {
             Ok((response, what)) => {
                 let _broke = discard(&mut body, ctx.body_bytes_max).await;
-                ctx.trace.applied(&planned.rule, format!("{what} after the upstream's own answer"));
+                ctx.trace
+                    .applied(&planned.rule, format!("{what} after the upstream's own answer"));
                 if *malformed {
                     ctx.trace.damaged();
                 }
-                Ok(Terminal::Answer(response.map(ProxyBody::full)))
+                Ok(Terminal::Answer(Box::new(response.map(ProxyBody::full))))
             }
             Err(why) => {
                 ctx.trace.skipped(&planned.rule, why);
@@ -111,8 +116,13 @@ async fn one(
             let total = content_length(&parts.headers);
             return Box::pin(Paced::new(body, pace.pace, total, &planned.rule, ctx));
         }
-        Effect::Body(change) => return edit::body(ctx, planned, &change.edit, &mut parts.headers, body).await,
-        Effect::Abort(Abort { at: AbortAt::MidBody(position), how }) => {
+        Effect::Body(change) => {
+            return edit::body(ctx, planned, &change.edit, &mut parts.headers, body).await;
+        }
+        Effect::Abort(Abort {
+            at: AbortAt::MidBody(position),
+            how,
+        }) => {
             return cut(ctx, planned, *position, Ending::Break(*how), parts, body).await;
         }
         Effect::Abort(_) | Effect::Respond(_) | Effect::Hang(_) | Effect::Duplicate { .. } => {}
@@ -147,7 +157,9 @@ async fn cut(
             return body;
         }
         None => match collect_capped(body, ctx.body_bytes_max).await {
-            Collected::Whole(bytes, trailers) => (bytes.len() as u64, Box::pin(Parts::whole(bytes, trailers))),
+            Collected::Whole(bytes, trailers) => {
+                (bytes.len() as u64, Box::pin(Parts::whole(bytes, trailers)))
+            }
             Collected::TooLarge(body) | Collected::Broken(body) => {
                 ctx.trace.skipped(&planned.rule, Skip::TooLarge);
                 return body;

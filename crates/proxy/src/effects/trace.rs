@@ -53,7 +53,11 @@ impl Trace {
             if fired.iter().any(|rule| Arc::ptr_eq(rule, &planned.rule)) {
                 continue;
             }
-            let draw = plan.considered.iter().find(|one| one.rule == planned.rule).and_then(|one| one.draw);
+            let draw = plan
+                .considered
+                .iter()
+                .find(|one| one.rule == planned.rule)
+                .and_then(|one| one.draw);
             fired.push(Arc::clone(&planned.rule));
             faults.push(AppliedFault {
                 scenario: planned.rule.scenario.to_string(),
@@ -64,7 +68,14 @@ impl Trace {
                 draw,
             });
         }
-        Arc::new(Self { fired, observer, state: Mutex::new(State { faults, ..State::default() }) })
+        Arc::new(Self {
+            fired,
+            observer,
+            state: Mutex::new(State {
+                faults,
+                ..State::default()
+            }),
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -85,7 +96,11 @@ impl Trace {
     pub fn touched(&self) -> Vec<String> {
         let mut touched = self.state().touched.clone();
         touched.sort_unstable();
-        touched.iter().filter_map(|nth| self.fired.get(*nth)).map(|rule| rule.mark()).collect()
+        touched
+            .iter()
+            .filter_map(|nth| self.fired.get(*nth))
+            .map(|rule| rule.mark())
+            .collect()
     }
 
     fn with_fault(&self, rule: &RuleRef, change: impl FnOnce(&mut State, usize)) {
@@ -123,7 +138,13 @@ impl Trace {
     #[must_use]
     pub fn waiting<'a>(&'a self, rule: &'a RuleRef) -> Waiting<'a> {
         self.state().waiting += 1;
-        Waiting { trace: self, rule, since: Instant::now(), ended: false, _known: self.observer.injected_wait() }
+        Waiting {
+            trace: self,
+            rule,
+            since: Instant::now(),
+            ended: false,
+            _known: self.observer.injected_wait(),
+        }
     }
 
     /// What became of the faults.
@@ -132,7 +153,12 @@ impl Trace {
         let mut state = self.state();
         let mut faults = std::mem::take(&mut state.faults);
         let executed: Vec<bool> = faults.iter().map(|fault| !fault.effects.is_empty()).collect();
-        let fired = self.fired.iter().zip(executed).filter(|(_, executed)| *executed).map(|(rule, _)| Arc::clone(rule));
+        let fired = self
+            .fired
+            .iter()
+            .zip(executed)
+            .filter(|(_, executed)| *executed)
+            .map(|(rule, _)| Arc::clone(rule));
         // A limiter that let the call pass did nothing to it.
         faults.retain(|fault| !fault.effects.is_empty() || fault.skipped.is_some());
         Traced {
@@ -172,7 +198,10 @@ impl Drop for Waiting<'_> {
         drop(state);
         if !self.ended {
             // A wait that nobody waited out was injected all the same.
-            self.trace.applied(self.rule, format!("waited {}ms, until the agent left", waited.as_millis()));
+            self.trace.applied(
+                self.rule,
+                format!("waited {}ms, until the agent left", waited.as_millis()),
+            );
         }
     }
 }

@@ -217,6 +217,7 @@ where
     let mut connection = pin!(builder.serve_connection(io, service));
     let started = Instant::now();
     let mut idle = pin!(sleep_until(started + options.idle_timeout));
+    let mut told_to_go = false;
     loop {
         tokio::select! {
             biased;
@@ -236,11 +237,17 @@ where
                 let now = Instant::now();
                 let since = conn.quiet_since().unwrap_or(started);
                 let quiet = conn.in_flight() == 0 && since + options.idle_timeout <= now;
+                if quiet && told_to_go {
+                    return Closing::Now; // it does not answer the shutdown's PING
+                }
                 if quiet {
                     connection.as_mut().graceful_shutdown();
+                    told_to_go = true;
+                    idle.as_mut().reset(now + LINGER_TIME_MAX);
+                } else {
+                    let since = if conn.in_flight() > 0 { now } else { since };
+                    idle.as_mut().reset(since + options.idle_timeout);
                 }
-                let since = if quiet || conn.in_flight() > 0 { now } else { since };
-                idle.as_mut().reset(since + options.idle_timeout);
             }
         }
     }

@@ -1,3 +1,5 @@
+//! Tests of damaged bodies.
+
 use super::*;
 use proptest::prelude::*;
 use serde_json::Value;

@@ -1,3 +1,5 @@
+//! Tests of the request guard.
+
 use super::*;
 use proptest::prelude::*;
 use proptest::sample::Index;

@@ -1,3 +1,5 @@
+//! Tests of paced bodies.
+
 use super::*;
 use proptest::prelude::*;
 

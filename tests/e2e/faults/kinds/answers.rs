@@ -22,7 +22,9 @@ fn is_marked(response: &RawResponse) {
 
 pub(super) async fn status() {
     let sim = sim();
-    let scenario = fault("status: { code: 503, headers: { retry-after: 5, x-part: [a, b] }, json: { error: maintenance } }");
+    let scenario = fault(
+        "status: { code: 503, headers: { retry-after: 5, x-part: [a, b] }, json: { error: maintenance } }",
+    );
     let bench = Bench::with(&sim, &scenario).await;
     let mut client = bench.client().await;
     let response = client.get("/up/json").await;
@@ -35,7 +37,10 @@ pub(super) async fn status() {
     is_marked(&response);
     assert_eq!(client.get("/up/json").await.status(), 503); // the connection lives on
     let exchange = bench.only().await;
-    tells(&exchange, &told("status", Outcome::ServerError, 503, "answered 503"));
+    tells(
+        &exchange,
+        &told("status", Outcome::ServerError, 503, "answered 503"),
+    );
     assert_eq!(exchange.bytes_out, 23);
     assert_eq!(sim.calls("/json"), 0);
 }
@@ -46,12 +51,21 @@ pub(super) async fn error() {
     let response = bench.get("/json").await;
     assert_eq!(response.status(), 429);
     assert_eq!(response.head.header("retry-after"), Some("2")); // rounded up
-    assert_eq!(response.head.header("content-type"), Some("application/problem+json"));
+    assert_eq!(
+        response.head.header("content-type"),
+        Some("application/problem+json")
+    );
     let problem = response.body.json();
-    assert_eq!((&problem["status"], &problem["code"]), (&json!(429), &json!("rate_limited")));
+    assert_eq!(
+        (&problem["status"], &problem["code"]),
+        (&json!(429), &json!("rate_limited"))
+    );
     is_marked(&response);
     let exchange = bench.only().await;
-    tells(&exchange, &told("error", Outcome::RateLimited, 429, "answered 429 (rate_limited)"));
+    tells(
+        &exchange,
+        &told("error", Outcome::RateLimited, 429, "answered 429 (rate_limited)"),
+    );
     assert_eq!(sim.calls("/json"), 0);
 }
 
@@ -75,7 +89,10 @@ pub(super) async fn rate_limit() {
     let exchanges = bench.exchanges(3).await;
     untouched(&exchanges[0]);
     untouched(&exchanges[1]);
-    tells(&exchanges[2], &told("rate_limit", Outcome::RateLimited, 429, "over the limit of 2"));
+    tells(
+        &exchanges[2],
+        &told("rate_limit", Outcome::RateLimited, 429, "over the limit of 2"),
+    );
     assert_eq!(sim.calls("/json"), 2);
 }
 
@@ -84,12 +101,21 @@ pub(super) async fn html_instead() {
     let bench = Bench::with(&sim, &fault("html_instead: { status: 502 }")).await;
     let response = bench.get("/json").await;
     assert_eq!(response.status(), 502);
-    assert!(response.head.header("content-type").unwrap().starts_with("text/html"));
+    assert!(
+        response
+            .head
+            .header("content-type")
+            .unwrap()
+            .starts_with("text/html")
+    );
     assert_eq!(response.head.header("server"), Some("nginx"));
     assert!(response.body.text().contains("<title>502 Bad Gateway</title>"));
     is_marked(&response);
     let exchange = bench.only().await;
-    tells(&exchange, &told("html_instead", Outcome::ServerError, 502, "answered 502"));
+    tells(
+        &exchange,
+        &told("html_instead", Outcome::ServerError, 502, "answered 502"),
+    );
     assert_eq!(sim.calls("/json"), 0);
 }
 
@@ -102,7 +128,10 @@ pub(super) async fn redirect_loop() {
     assert_eq!(response.body.content, b"");
     is_marked(&response);
     let exchange = bench.only().await;
-    tells(&exchange, &told("redirect_loop", Outcome::Ok, 307, "redirected to itself (307)"));
+    tells(
+        &exchange,
+        &told("redirect_loop", Outcome::Ok, 307, "redirected to itself (307)"),
+    );
     assert_eq!(sim.calls("/json"), 0);
 }
 
@@ -119,7 +148,10 @@ pub(super) async fn stale() {
     let exchanges = bench.exchanges(2).await;
     assert_eq!(exchanges[0].faults[0].skipped.as_deref(), Some("nothing_earlier"));
     assert_eq!(exchanges[0].cause, Cause::Upstream);
-    tells(&exchanges[1], &told("stale", Outcome::Ok, 200, "answered as before"));
+    tells(
+        &exchanges[1],
+        &told("stale", Outcome::Ok, 200, "answered as before"),
+    );
     assert_eq!(sim.calls("/time"), 1);
     assert_eq!(bench.skipped("nothing_earlier").await, 1.0);
     // Another query is another request.

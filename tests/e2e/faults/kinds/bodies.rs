@@ -42,7 +42,12 @@ pub(super) async fn corrupt() {
     let response = bench.get("/json").await;
     assert_eq!(response.status(), 200);
     assert_eq!(response.body.framing, Framing::Sized(DOCUMENT.len()));
-    let flipped = response.body.content.iter().zip(DOCUMENT).filter(|(got, sent)| got != sent);
+    let flipped = response
+        .body
+        .content
+        .iter()
+        .zip(DOCUMENT)
+        .filter(|(got, sent)| got != sent);
     assert_eq!(flipped.count(), 3);
     assert_eq!(marks(&response), ["case/r"]);
     tells(&bench.only().await, &malformed("corrupt", "at byte "));
@@ -51,17 +56,30 @@ pub(super) async fn corrupt() {
 
 pub(super) async fn headers() {
     let sim = sim();
-    let scenario = fault("headers: { set: { content-type: application/problem+json }, add: { set-cookie: [a=1, b=2] }, remove: [x-none] }");
+    let scenario = fault(
+        "headers: { set: { content-type: application/problem+json }, add: { set-cookie: [a=1, b=2] }, remove: [x-none] }",
+    );
     let bench = Bench::with(&sim, &scenario).await;
     let response = bench.get("/cookies").await;
     assert_eq!(response.status(), 200);
-    assert_eq!(response.head.header("content-type"), Some("application/problem+json"));
-    let cookies = ["flavour=oat; Path=/", "shape=round; Path=/; HttpOnly", "a=1", "b=2"];
+    assert_eq!(
+        response.head.header("content-type"),
+        Some("application/problem+json")
+    );
+    let cookies = [
+        "flavour=oat; Path=/",
+        "shape=round; Path=/; HttpOnly",
+        "a=1",
+        "b=2",
+    ];
     assert_eq!(response.head.all("set-cookie"), cookies);
     assert_eq!(response.body.content, br#"{"cookies":2}"#);
     assert_eq!(marks(&response), ["case/r"]);
     let effect = "headers: remove x-none; set content-type; add set-cookie";
-    tells(&bench.only().await, &told("headers", Outcome::Ok, Cause::Upstream, effect));
+    tells(
+        &bench.only().await,
+        &told("headers", Outcome::Ok, Cause::Upstream, effect),
+    );
     assert_eq!(sim.calls("/cookies"), 1);
 }
 
@@ -76,7 +94,10 @@ pub(super) async fn body() {
     expected["items"][2]["quantity"] = (-1).into();
     assert_eq!(response.body.json(), expected);
     assert_eq!(marks(&response), ["case/r"]);
-    tells(&bench.only().await, &told("body", Outcome::Ok, Cause::Upstream, "JSON patch applied"));
+    tells(
+        &bench.only().await,
+        &told("body", Outcome::Ok, Cause::Upstream, "JSON patch applied"),
+    );
     assert_eq!(sim.calls("/json"), 1);
 }
 
@@ -87,7 +108,10 @@ pub(super) async fn wrong_content_type() {
     assert_eq!(response.head.header("content-type"), Some("text/html"));
     assert_eq!(response.body.content, DOCUMENT);
     assert_eq!(marks(&response), ["case/r"]);
-    tells(&bench.only().await, &malformed("wrong_content_type", "set content-type"));
+    tells(
+        &bench.only().await,
+        &malformed("wrong_content_type", "set content-type"),
+    );
     assert_eq!(sim.calls("/json"), 1);
 }
 
@@ -100,7 +124,12 @@ pub(super) async fn wrong_length() {
     assert_eq!(response.body.content, DOCUMENT);
     assert_eq!(response.body.end, BodyEnd::Cut(End::Fin));
     assert_eq!(marks(&response), ["case/r"]);
-    let told = told("wrong_length", Outcome::Dropped, Cause::Murphy, "content-length off by 10");
+    let told = told(
+        "wrong_length",
+        Outcome::Dropped,
+        Cause::Murphy,
+        "content-length off by 10",
+    );
     tells(&bench.only().await, &told);
     assert_eq!(sim.calls("/json"), 1);
 }

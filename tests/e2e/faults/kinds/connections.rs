@@ -56,7 +56,10 @@ pub(super) async fn duplicate() {
     let sent = upstream.wait_for(3).await;
     assert_eq!(sent.len(), 3);
     for request in &sent {
-        assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "/orders?n=1"));
+        assert_eq!(
+            (request.method.as_str(), request.target.as_str()),
+            ("POST", "/orders?n=1")
+        );
         assert_eq!(&*request.body, b"one order");
         assert_eq!(request.pairs(), sent[0].pairs());
     }

@@ -13,11 +13,6 @@ const LONG: &[&str] = &["hang", "stall", "throttle", "slow_drip"];
 /// Kinds whose example fires at a later call than the first, and at which.
 const LATER: &[(&str, usize)] = &[("rate_limit", 11), ("stale", 2)];
 
-/// Whether the example of this kind runs here: all do, but one that is not in the catalogue.
-pub(super) fn runs(kind: &str) -> bool {
-    CATALOGUE.iter().any(|row| row.name == kind)
-}
-
 fn scenario(name: &str, example: &str) -> String {
     let indented: String = example.lines().map(|line| format!("      {line}\n")).collect();
     format!("rules:\n  - name: r\n    when: {{ header: {{ x-case: {name} }} }}\n    fault:\n{indented}")
@@ -35,7 +30,10 @@ async fn every_example_of_the_catalogue_fires_and_is_told() {
     let bench = setup.start().await;
     let mut calls = 0;
     for row in CATALOGUE {
-        let times = LATER.iter().find(|(name, _)| *name == row.name).map_or(1, |(_, nth)| *nth);
+        let times = LATER
+            .iter()
+            .find(|(name, _)| *name == row.name)
+            .map_or(1, |(_, nth)| *nth);
         for _ in 0..times {
             call(&bench, row.name).await;
         }
@@ -47,7 +45,10 @@ async fn every_example_of_the_catalogue_fires_and_is_told() {
 
 async fn call(bench: &Bench, kind: &str) {
     let mut client = bench.client().await;
-    client.send(request("GET", "/", &[("x-case", kind)], b"")).await.unwrap();
+    client
+        .send(request("GET", "/", &[("x-case", kind)], b""))
+        .await
+        .unwrap();
     if !LONG.contains(&kind) {
         client.read_response("GET").await.ok(); // some break the connection
         return;
@@ -65,5 +66,8 @@ fn fired(exchange: &Exchange, kind: &str) {
         panic!("{kind}: {exchange:#?}")
     };
     assert_eq!((applied.scenario.as_str(), applied.fault.as_str()), (kind, kind));
-    assert!(!applied.effects.is_empty() && applied.skipped.is_none(), "{exchange:#?}");
+    assert!(
+        !applied.effects.is_empty() && applied.skipped.is_none(),
+        "{exchange:#?}"
+    );
 }

@@ -10,7 +10,14 @@ use tokio::time::Instant;
 use crate::faults::harness::{Bench, Told, fault, marks, request, sim, tells};
 
 /// Calls `/bytes/{length}` under a fault: nothing is lost, it takes at least `least`, and that is told.
-async fn slow(sim: &Sim, kind: &'static str, scenario: &str, length: usize, least: Duration, effect: &'static str) {
+async fn slow(
+    sim: &Sim,
+    kind: &'static str,
+    scenario: &str,
+    length: usize,
+    least: Duration,
+    effect: &'static str,
+) {
     let bench = Bench::with(sim, scenario).await;
     let mut client = bench.client().await;
     let start = Instant::now();
@@ -38,25 +45,57 @@ async fn slow(sim: &Sim, kind: &'static str, scenario: &str, length: usize, leas
 
 pub(super) async fn delay() {
     let scenario = fault("delay: 120ms");
-    slow(&sim(), "delay", &scenario, 100, Duration::from_millis(120), "delay 120ms").await;
+    slow(
+        &sim(),
+        "delay",
+        &scenario,
+        100,
+        Duration::from_millis(120),
+        "delay 120ms",
+    )
+    .await;
 }
 
 pub(super) async fn throttle() {
     let scenario = fault("throttle: { rate: 16KiB }");
     // A few bytes may pass at once; the rest takes its time.
     let least = Duration::from_millis(400);
-    slow(&sim(), "throttle", &scenario, 8_192, least, "throttle to 16384 bytes per second").await;
+    slow(
+        &sim(),
+        "throttle",
+        &scenario,
+        8_192,
+        least,
+        "throttle to 16384 bytes per second",
+    )
+    .await;
 }
 
 pub(super) async fn slow_drip() {
     let scenario = fault("slow_drip: { bytes: 10, every: 20ms }");
-    slow(&sim(), "slow_drip", &scenario, 55, Duration::from_millis(100), "drip 10 bytes every 20ms").await;
+    slow(
+        &sim(),
+        "slow_drip",
+        &scenario,
+        55,
+        Duration::from_millis(100),
+        "drip 10 bytes every 20ms",
+    )
+    .await;
 }
 
 pub(super) async fn stall() {
     let sim = sim();
     let scenario = fault("stall: { after: 50%, for: 150ms }");
-    slow(&sim, "stall", &scenario, 1_000, Duration::from_millis(150), "stall for 150ms").await;
+    slow(
+        &sim,
+        "stall",
+        &scenario,
+        1_000,
+        Duration::from_millis(150),
+        "stall for 150ms",
+    )
+    .await;
     let bench = Bench::with(&sim, &scenario).await;
     let mut client = bench.client().await;
     client.send(request("GET", "/bytes/64", &[], b"")).await.unwrap();
