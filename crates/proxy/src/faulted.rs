@@ -57,10 +57,8 @@ pub async fn call(
     record.decided(Some(Arc::clone(&trace)), held_rules(&plan));
     let Plan { effects, permits, .. } = plan;
     // A place under a limit is given back when the fault is over, not when a long answer is.
-    let mut held_until_the_head = Some(permits);
-    if effects.iter().any(|planned| lasts_into_body(&planned.effect)) {
-        record.hold(held_until_the_head.take());
-    }
+    let until_head = !effects.iter().any(|planned| lasts_into_body(&planned.effect));
+    record.hold(permits, until_head);
     let target = parts
         .uri
         .path_and_query()

@@ -74,7 +74,8 @@ pub struct Record {
     upstream_since: Option<Instant>,
     upstream: Option<std::time::Duration>,
     ttfb: Option<std::time::Duration>,
-    permits: Option<Vec<Permit>>,
+    permits: Vec<Permit>,
+    until_head: bool,
 }
 
 impl Record {
@@ -90,7 +91,8 @@ impl Record {
             upstream_since: None,
             upstream: None,
             ttfb: None,
-            permits: None,
+            permits: Vec::new(),
+            until_head: false,
         })
     }
 
@@ -109,9 +111,10 @@ impl Record {
         self.opening.exchange.held = held;
     }
 
-    /// Keeps places under limits until the call ends.
-    pub fn hold(&mut self, permits: Option<Vec<Permit>>) {
+    /// Keeps places under limits: until the call ends, or only until its head is passed on.
+    pub fn hold(&mut self, permits: Vec<Permit>, until_head: bool) {
         self.permits = permits;
+        self.until_head = until_head;
     }
 
     /// Which try of its operation the call is.
@@ -152,6 +155,9 @@ impl Record {
     /// The head of the answer is about to be passed on.
     pub fn head(&mut self, status: u16, by: Cause, stream: bool) {
         self.ttfb = Some(self.opening.start.elapsed());
+        if self.until_head {
+            self.permits.clear();
+        }
         self.answered_by = by;
         self.opening.exchange.status = Some(status);
         self.opening.exchange.stream |= stream;
@@ -186,6 +192,8 @@ impl Record {
     }
 
     fn finish(&mut self, end: End) {
+        // Before the end is seen: who saw it may take the places at once.
+        self.permits.clear();
         let Some(ticket) = self.ticket.take() else { return };
         let traced = self.trace.take().map(|trace| trace.take());
         let (outcome, cause) = self.judge(end, traced.as_ref());

@@ -26,18 +26,26 @@ pub fn splice(
 ) {
     let upstream = hyper::upgrade::on(response);
     conn.upgraded();
+    let conn = Arc::clone(conn); // the tunnel keeps the connection's place until it ends
     tokio::spawn(async move {
-        let end = match (agent.await, upstream.await) {
-            (Ok(agent), Ok(upstream)) => match copy(agent, upstream).await {
-                Ok((up, down)) => {
-                    record.received(up);
-                    record.sent(usize::try_from(down).unwrap_or(usize::MAX));
-                    End::Complete
-                }
-                Err(_) => End::AgentLeft,
-            },
-            (Ok(_), Err(_)) => End::Broken(Broken::Upstream),
-            (Err(_), _) => End::AgentLeft,
+        let tunnel = async {
+            match (agent.await, upstream.await) {
+                (Ok(agent), Ok(upstream)) => copy(agent, upstream).await.map_err(|_| End::AgentLeft),
+                (Ok(_), Err(_)) => Err(End::Broken(Broken::Upstream)),
+                (Err(_), _) => Err(End::AgentLeft),
+            }
+        };
+        let ended = tokio::select! {
+            ended = tunnel => ended,
+            () = conn.aborted() => Err(End::AgentLeft),
+        };
+        let end = match ended {
+            Ok((up, down)) => {
+                record.received(up);
+                record.sent(usize::try_from(down).unwrap_or(usize::MAX));
+                End::Complete
+            }
+            Err(end) => end,
         };
         record.close(end);
     });

@@ -243,7 +243,7 @@ async fn early_hints_are_left_out_and_the_answer_is_whole() {
 }
 
 #[tokio::test]
-async fn targets_in_absolute_form_and_for_the_whole_server() {
+async fn targets_in_absolute_form() {
     for (line, host_field, arrives) in [
         (
             "GET http://@/a%20b//c?q= HTTP/1.1",
@@ -254,7 +254,6 @@ async fn targets_in_absolute_form_and_for_the_whole_server() {
         ("GET http://@?q HTTP/1.1", "@", "GET /?q HTTP/1.1"),
         // RFC 9112 §3.2.2: the target's authority counts, not the field.
         ("GET http://@/a HTTP/1.1", "ignored.example", "GET /a HTTP/1.1"),
-        ("OPTIONS * HTTP/1.1", "@", "OPTIONS * HTTP/1.1"),
     ] {
         let peer = Peer::each(Script::answering(OK));
         let daemon = proxy_to(&peer.url()).await;
@@ -268,6 +267,20 @@ async fn targets_in_absolute_form_and_for_the_whole_server() {
         assert_eq!(arrived[0].head.line, arrives, "{line}");
         assert_eq!(arrived[0].head.all("host"), [peer.addr().to_string()], "{line}");
     }
+}
+
+/// `OPTIONS *` asks the server itself (RFC 9110 §9.3.7), which no route with a path is.
+#[tokio::test]
+async fn a_request_for_the_whole_server_is_for_no_upstream() {
+    let peer = Peer::each(Script::answering(OK));
+    let daemon = proxy_to(&peer.url()).await;
+    let mut client = client(daemon.proxy()).await;
+    let request = format!("OPTIONS * HTTP/1.1\r\nHost: {}\r\n\r\n", daemon.proxy());
+    let response = exchange(&mut client, &request, "OPTIONS").await;
+    assert_eq!(response.status(), 404);
+    let content_type = response.head.header("content-type");
+    assert_eq!(content_type, Some("application/problem+json"));
+    assert!(peer.seen().is_empty());
 }
 
 #[tokio::test]

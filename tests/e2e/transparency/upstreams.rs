@@ -167,6 +167,9 @@ pub(super) async fn reader(total: u64) -> (Server, Arc<Reading>) {
     (server, reading)
 }
 
+/// How long a server waits for the first request of a connection.
+const FIRST_REQUEST_WITHIN: Duration = Duration::from_secs(5);
+
 /// How often each target was asked for.
 pub(super) type Asked = Arc<Mutex<HashMap<String, usize>>>;
 
@@ -177,7 +180,10 @@ pub(super) async fn closing_idle(idle: Duration) -> (Server, Asked) {
     let server = Server::start(move |mut stream| {
         let asked = Arc::clone(&shared);
         async move {
-            while let Ok(Some((head, mut body))) = timeout(idle, read_head(&mut stream)).await {
+            // As servers do: a new connection is not an idle one.
+            let mut patience = FIRST_REQUEST_WITHIN;
+            while let Ok(Some((head, mut body))) = timeout(patience, read_head(&mut stream)).await {
+                patience = idle;
                 let length = head.lines().find_map(|line| {
                     line.to_ascii_lowercase()
                         .strip_prefix("content-length: ")?

@@ -49,6 +49,8 @@ const RESETS_OWN_MAX: usize = 256;
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// and must give it within this.
 const PING_WAIT: Duration = Duration::from_secs(10);
+/// A connection without streams that was told to go has this long to answer.
+const GO_AWAY_WAIT: Duration = Duration::from_millis(300);
 /// After our last byte, how long and for how many bytes of the client's we wait for its end: bytes that nobody
 /// reads make the kernel reset the connection, which can destroy the answer on its way.
 const LINGER_TIME_MAX: Duration = Duration::from_secs(1);
@@ -243,7 +245,7 @@ where
                 if quiet {
                     connection.as_mut().graceful_shutdown();
                     told_to_go = true;
-                    idle.as_mut().reset(now + LINGER_TIME_MAX);
+                    idle.as_mut().reset(now + GO_AWAY_WAIT);
                 } else {
                     let since = if conn.in_flight() > 0 { now } else { since };
                     idle.as_mut().reset(since + options.idle_timeout);

@@ -394,3 +394,17 @@ async fn dropping_the_pools_closes_their_connections() {
     let seen = peer.join().await;
     assert_eq!(seen[0].end, Some(End::Fin));
 }
+
+#[tokio::test]
+async fn a_get_with_a_body_of_unknown_length_keeps_it() {
+    let peer = Peer::each(Script::answering(OK));
+    let (upstreams, route) = (upstreams(), route(peer.addr()));
+    let frames = ["one", "two"].map(|part| Ok::<_, BoxError>(Frame::data(part.into())));
+    let body = StreamBody::new(futures_util::stream::iter(frames));
+    let sent = upstreams
+        .send(&route, Request::get("/").body(body).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(text(sent.response.into_body()).await, "ok");
+    assert_eq!(peer.requests()[0].body.as_ref().unwrap().text(), "onetwo");
+}

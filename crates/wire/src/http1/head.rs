@@ -190,7 +190,8 @@ impl Facts {
             Some(b'*') => method == b"OPTIONS" && target.len() == 1,
             _ => has_scheme(target),
         };
-        if has_space_or_control(target) || !form_fits {
+        // A fragment is never sent (RFC 9112 §3.2); what is behind it would be lost on the way.
+        if has_space_or_control(target) || target.contains(&b'#') || !form_fits {
             return Err(Violation::Target);
         }
         Ok(())

@@ -132,4 +132,15 @@ pub(super) async fn wrong_length() {
     );
     tells(&bench.only().await, &told);
     assert_eq!(sim.calls("/json"), 1);
+    let bench = Bench::with(&sim, &fault("wrong_length: { by: -10 }")).await;
+    let mut client = bench.client().await;
+    let response = client.get("/up/json").await;
+    let short = DOCUMENT.len() - 10;
+    assert_eq!(response.body.framing, Framing::Sized(short));
+    assert_eq!(response.body.content, DOCUMENT[..short]);
+    assert_eq!(client.get("/up/json").await.status(), 200); // nothing is left over on the connection
+    tells(
+        &bench.only().await,
+        &malformed("wrong_length", "content-length off by -10"),
+    );
 }
