@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 
 use listenfd::ListenFd;
+use socket2::{Domain, Protocol, Socket, Type};
 
 /// The sockets of the two listeners.
 pub(crate) struct Sockets {
@@ -27,10 +28,17 @@ impl Sockets {
     }
 }
 
+/// Connections that may wait to be accepted; the system lowers it to its own limit.
+const BACKLOG: i32 = 4_096;
+
 fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, String> {
-    let bound = TcpListener::bind(address).and_then(|listener| {
-        listener.set_nonblocking(true)?;
-        Ok(listener)
-    });
-    bound.map_err(|error| format!("{setting}: cannot listen on {address}: {error}"))
+    let bind = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(TcpListener::from(socket))
+    };
+    bind().map_err(|error: std::io::Error| format!("{setting}: cannot listen on {address}: {error}"))
 }
