@@ -31,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("murphy-bench", &[]),
+    ("murphy-soak", &[]),
     ("murphy-tests", &[]),
 ];
 

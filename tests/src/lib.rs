@@ -1,1 +1,3 @@
-//! Nothing here: the tests of this package are in its test targets.
+//! What several test targets of this package share.
+
+pub mod promql;

@@ -75,4 +75,6 @@ pub(crate) enum Stop {
     Drain {
         reply: Reply<std::sync::Arc<StatusView>>,
     },
+    /// Nothing stops: whoever asks wants to know that the Director still serves what comes this way.
+    Ping { reply: Reply<()> },
 }

@@ -249,6 +249,14 @@ impl Handle {
         self.stop(|reply| Stop::Drain { reply }).await
     }
 
+    /// Comes back once the Director's loop has served it, also while a reload is under way: what a watchdog asks.
+    ///
+    /// # Errors
+    /// If the Director is gone.
+    pub async fn ping(&self) -> Result<(), Refusal> {
+        self.stop(|reply| Stop::Ping { reply }).await
+    }
+
     async fn ask<T>(&self, event: impl FnOnce(Reply<T>) -> Event) -> Result<T, Refusal> {
         let (reply, answer) = oneshot::channel();
         self.events

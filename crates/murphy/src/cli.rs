@@ -7,8 +7,8 @@ use anstream::ColorChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    Verb, check, completions, demo, faults, init, kill, lock, off, on, rearm, reload, scenarios, schema,
-    serve, status, tail, unlock, version,
+    Verb, check, completions, dashboard, demo, faults, init, kill, lock, off, on, rearm, reload, scenarios,
+    schema, serve, status, tail, unlock, version,
 };
 use crate::exit::{self, Failure};
 use crate::output::{Format, Output};
@@ -38,7 +38,7 @@ pub(crate) struct Shared {
     #[arg(long, global = true, env = "MURPHY_CONTROL", value_name = "URL", default_value = CONTROL_DEFAULT)]
     pub(crate) control: String,
     /// A file with the control API's token (else the variable MURPHY_TOKEN)
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, env = "MURPHY_TOKEN_FILE", value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// How data is printed: json is one document (tail: one a line)
     #[arg(short, long, global = true, value_enum, default_value_t)]
@@ -113,6 +113,7 @@ verbs! {
     Reload => reload,
     Faults => faults,
     Schema => schema,
+    Dashboard => dashboard,
     Init => init,
     Demo => demo,
     Completions => completions,

@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod dashboard;
 pub(crate) mod demo;
 pub(crate) mod faults;
 pub(crate) mod init;

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use murphy_director::Handle;
 use murphy_director::view::Trigger;
-use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::{Exit, Failure};
 use crate::logging;
+use crate::systemd;
 use crate::wiring::{self, Running, ServeOptions, in_words};
 
 /// Runs the daemon until it is told to end.
@@ -22,14 +22,16 @@ pub(crate) fn run(options: ServeOptions) -> Result<ExitCode, Failure> {
         .map_err(|problems| Failure::no(in_words(&problems)))?
         .settings;
     logging::start(settings.log.format, &settings.log.level).map_err(Failure::usage)?;
-    let running = wiring::start(options)?;
+    let mut running = wiring::start(options)?;
     let signals = {
         let _entered = running.runtime.enter();
         Signals::install().map_err(Failure::failed)?
     };
     announce(&running).map_err(Failure::failed)?; // who reads it may signal at once
-    tell_systemd(&[NotifyState::Ready]);
+    systemd::ready(&running.director.status());
     let runtime = running.runtime.handle().clone();
+    let pulses = std::mem::take(&mut running.pulses);
+    runtime.spawn(systemd::watchdog(running.director.clone(), pulses));
     runtime.block_on(until_told_to_end(signals, &running));
     tracing::info!("ended");
     running.finish();
@@ -88,7 +90,7 @@ async fn until_told_to_end(mut signals: Signals, running: &Running) {
             _ = signals.trip.recv() => trip(&running.director).await,
         }
     }
-    tell_systemd(&[NotifyState::Stopping]);
+    systemd::stopping();
     running.readiness.set_draining();
     tracing::info!("draining; a second signal ends it now");
     tokio::select! {
@@ -117,33 +119,16 @@ async fn drain(running: &Running) {
 }
 
 async fn reload(director: &Handle) {
-    tell_systemd(&[
-        NotifyState::Reloading,
-        NotifyState::MonotonicUsec(monotonic_usec()),
-    ]);
+    systemd::reloading();
     match director.reload().await {
         Ok(report) => tracing::info!(?report, "reload asked for by SIGHUP"),
         Err(refusal) => tracing::warn!(%refusal, "reload failed"),
     }
-    tell_systemd(&[NotifyState::Ready]);
+    systemd::ready(&director.status());
 }
 
 async fn trip(director: &Handle) {
     if let Err(refusal) = director.trip(Trigger::Signal, "SIGUSR1", "signal").await {
         tracing::error!(%refusal, "the kill switch could not be tripped");
     }
-}
-
-/// Tells systemd, if it listens; nobody minds if it does not.
-fn tell_systemd(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::debug!(%error, "systemd was not told");
-    }
-}
-
-fn monotonic_usec() -> i128 {
-    NotifyState::monotonic_usec_now().map_or(0, |state| match state {
-        NotifyState::MonotonicUsec(usec) => usec,
-        _ => 0,
-    })
 }

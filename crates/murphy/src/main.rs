@@ -10,6 +10,7 @@ mod output;
 mod post;
 mod runtime;
 mod sockets;
+mod systemd;
 mod wiring;
 
 use std::process::ExitCode;

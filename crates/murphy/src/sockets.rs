@@ -19,13 +19,24 @@ impl Sockets {
     /// Which address could not be bound, and why.
     pub(crate) fn open(proxy: SocketAddr, control: SocketAddr) -> Result<Self, String> {
         let mut handed = ListenFd::from_env();
-        let mut take = |nth| handed.take_tcp_listener(nth).ok().flatten();
-        let (first, second) = (take(0), take(1));
+        let (first, second) = (take(&mut handed, 0)?, take(&mut handed, 1)?);
         Ok(Self {
             proxy: first.map_or_else(|| bind(proxy, "proxy.listen"), Ok)?,
             control: second.map_or_else(|| bind(control, "control.listen"), Ok)?,
         })
     }
+}
+
+/// The nth of the sockets that were handed over, if there are so many. systemd hands them over as blocking ones.
+fn take(handed: &mut ListenFd, nth: usize) -> Result<Option<TcpListener>, String> {
+    let mut taken = || {
+        let listener = handed.take_tcp_listener(nth)?;
+        if let Some(listener) = &listener {
+            listener.set_nonblocking(true)?;
+        }
+        Ok(listener)
+    };
+    taken().map_err(|error: std::io::Error| format!("socket {nth} of LISTEN_FDS: {error}"))
 }
 
 /// Connections that may wait to be accepted; the system lowers it to its own limit.

@@ -31,6 +31,7 @@ use crate::exit::Failure;
 use crate::post::Poster;
 use crate::runtime;
 use crate::sockets::Sockets;
+use crate::systemd::Pulses;
 
 /// What `murphy serve` was told; each flag stands above the file and the environment.
 #[derive(Debug, Clone, Default)]
@@ -109,6 +110,8 @@ pub(crate) struct Running {
     pub(crate) listening: Arc<Listening>,
     /// The runtime of Director and control API.
     pub(crate) runtime: Runtime,
+    /// Asks the workers of the data path whether they turn.
+    pub(crate) pulses: Pulses,
     observer: Arc<Observer>,
     control_end: Option<oneshot::Sender<()>>,
     control_task: Option<tokio::task::JoinHandle<()>>,
@@ -191,7 +194,7 @@ pub(crate) fn start(options: ServeOptions) -> Result<Running, Failure> {
         memory: Memory::default(),
         alarm: Box::new(move |what| alarm.trip_soon(Trigger::Internal, what, "murphy")),
     });
-    spawn_workers(&settings, &proxy, &listening, &sockets.proxy, roots, &addresses)
+    let pulses = spawn_workers(&settings, &proxy, &listening, &sockets.proxy, roots, &addresses)
         .map_err(|error| Failure::failed(format!("no worker: {error}")))?;
 
     let readiness = Arc::new(Readiness::default());
@@ -219,6 +222,7 @@ pub(crate) fn start(options: ServeOptions) -> Result<Running, Failure> {
         readiness,
         listening,
         runtime,
+        pulses,
         observer,
         control_end: Some(control_end),
         control_task: Some(control_task),
@@ -234,7 +238,8 @@ fn spawn_workers(
     socket: &std::net::TcpListener,
     roots: Roots,
     addresses: &Addresses,
-) -> std::io::Result<()> {
+) -> std::io::Result<Pulses> {
+    let mut pulses = Pulses::default();
     let stats = Arc::new(UpstreamStats::default());
     for nth in 0..runtime::workers(settings.proxy.workers) {
         let (socket, listening, proxy) = (socket.try_clone()?, Arc::clone(listening), Arc::clone(proxy));
@@ -243,7 +248,9 @@ fn spawn_workers(
             Arc::clone(&stats),
             vec![addresses.proxy, addresses.control],
         );
+        let pulse = pulses.add();
         runtime::thread(&format!("murphy-proxy-{nth}"), move || async move {
+            tokio::spawn(pulse.answer());
             let options = UpstreamOptions {
                 never: own,
                 ..UpstreamOptions::new(roots)
@@ -256,7 +263,7 @@ fn spawn_workers(
             listening.ended().await;
         })?;
     }
-    Ok(())
+    Ok(pulses)
 }
 
 fn listen_options(settings: &Settings) -> Result<ListenOptions, String> {

@@ -7,7 +7,7 @@ use murphy_testkit::daemon::{Finished, run};
 use serde_json::Value;
 use tempfile::TempDir;
 
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 19] = [
     "serve",
     "check",
     "status",
@@ -22,6 +22,7 @@ const VERBS: [&str; 18] = [
     "reload",
     "faults",
     "schema",
+    "dashboard",
     "init",
     "demo",
     "completions",

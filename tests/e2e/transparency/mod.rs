@@ -29,6 +29,7 @@ mod http2_frames;
 mod idle_race;
 mod limits;
 mod memory;
+mod nagle;
 mod request_cases;
 mod response_cases;
 mod slow_clients;

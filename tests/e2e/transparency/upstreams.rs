@@ -31,7 +31,7 @@ impl Server {
         format!("http://{}", self.addr)
     }
 
-    async fn start<F>(each: impl Fn(TcpStream) -> F + Send + 'static) -> Self
+    pub(super) async fn start<F>(each: impl Fn(TcpStream) -> F + Send + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -54,7 +54,7 @@ impl Server {
 }
 
 /// Reads one head; what came behind it is returned with it.
-async fn read_head(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+pub(super) async fn read_head(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {

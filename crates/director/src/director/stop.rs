@@ -38,6 +38,9 @@ impl Director {
                 self.drain();
                 drop(reply.send(std::sync::Arc::clone(&self.shown.borrow().status)));
             }
+            Stop::Ping { reply } => {
+                let _nobody_waits_any_more = reply.send(());
+            }
         }
     }
 
