@@ -37,6 +37,9 @@ const END_TO_END: [&str; 10] = [
 /// Removes from a request what is not for the next hop. Keeps `te: trailers`; gives back the value of
 /// `upgrade` if the request asks for one.
 pub fn strip_request(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    if !headers.keys().any(|name| is_for_one_hop(name) || name.as_str() == AGENT_HEADER) {
+        return None;
+    }
     let upgrade = wanted_upgrade(headers);
     if has_token(headers, &header::TE, "trailers") {
         headers.insert(header::TE, HeaderValue::from_static("trailers")); // in its place
@@ -61,31 +64,48 @@ pub fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
+/// Keeps the fields that `keep` wants, in their order. A map that loses nothing is left alone.
+pub fn retain(headers: &mut HeaderMap, keep: impl Fn(&HeaderName) -> bool) {
+    if headers.keys().all(&keep) {
+        return;
+    }
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    let mut latest = None;
+    for (name, value) in std::mem::take(headers) {
+        // Of several values under one name only the first brings the name.
+        latest = name.or(latest);
+        if let Some(name) = latest.as_ref().filter(|name| keep(name)) {
+            kept.append(name.clone(), value);
+        }
+    }
+    *headers = kept;
+}
+
 /// Removes a field and keeps the order of the others.
 pub fn remove(headers: &mut HeaderMap, name: &HeaderName) {
-    if headers.contains_key(name) {
-        let kept = headers.iter().filter(|(other, _)| *other != name);
-        *headers = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-    }
+    retain(headers, |other| other != name);
 }
 
 /// Removes from a response what is not for the next hop.
 pub fn strip_response(headers: &mut HeaderMap) {
-    remove(headers, &header::TE);
-    strip(headers, false);
+    if headers.keys().any(is_for_one_hop) {
+        remove(headers, &header::TE);
+        strip(headers, false);
+    }
+}
+
+/// Whether a field may be for one hop only, or says which others are.
+fn is_for_one_hop(name: &HeaderName) -> bool {
+    *name == header::TE || HOP_BY_HOP.contains(&name.as_str())
 }
 
 fn strip(headers: &mut HeaderMap, request: bool) {
     let named = named_by_connection(headers);
-    let drops = |name: &HeaderName| {
-        HOP_BY_HOP.contains(&name.as_str())
+    retain(headers, |name| {
+        !(HOP_BY_HOP.contains(&name.as_str())
             || (request && name.as_str() == AGENT_HEADER)
-            || named.iter().any(|other| other == name)
-    };
-    if headers.keys().any(drops) {
-        let kept = headers.iter().filter(|(name, _)| !drops(name));
-        *headers = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-    }
+            || named.contains(name))
+    });
 }
 
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {

@@ -1,7 +1,7 @@
 //! Edits of a whole body: read within a bound, decoded, changed, encoded again, framed anew.
 
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use murphy_core::effect::{AbortHow, Edit, Position};
 use murphy_core::plan::{Planned, Skip};
 use murphy_wire::coding::{self, Caps, Coding};
@@ -10,6 +10,7 @@ use murphy_wire::{corrupt, json_edit, truncate};
 use super::cut::{Cut, Ending};
 use super::{Ctx, Edited, contained};
 use crate::body::{BoxBody, Collected, Parts, collect_capped, content_length};
+use crate::hop;
 
 /// Ratio of decoded to encoded bytes above which a body counts as a decompression bomb.
 const RATIO_MAX: usize = 100;
@@ -194,14 +195,14 @@ fn finish(
     headers: &mut HeaderMap,
     mut body: Reframed,
 ) -> BoxBody {
-    drop_fields(headers, &DIGESTS.map(HeaderName::from_static));
+    hop::retain(headers, |name| !DIGESTS.contains(&name.as_str()));
     let whole = body.edited.len() as u64;
     let mut declared = whole;
     match edit {
         Edit::Truncate { clean: false, .. } => declared = whole.max(body.before as u64).max(whole + 1),
         Edit::Length { delta } => declared = whole.saturating_add_signed(*delta),
         Edit::Replace { content_type, .. } => {
-            drop_fields(headers, &[header::CONTENT_ENCODING]);
+            hop::remove(headers, &header::CONTENT_ENCODING);
             if let Some(content_type) = content_type {
                 headers.insert(header::CONTENT_TYPE, content_type.clone());
             }
@@ -227,15 +228,6 @@ fn finish(
             .truncate(usize::try_from(declared).unwrap_or(usize::MAX));
     }
     Box::pin(Parts::whole(body.edited.into(), body.trailers))
-}
-
-/// Removes fields and keeps the order of the others.
-fn drop_fields(headers: &mut HeaderMap, names: &[HeaderName]) {
-    let edit = murphy_core::effect::HeadEdit {
-        remove: names.to_vec(),
-        ..Default::default()
-    };
-    super::head::edit(headers, &edit);
 }
 
 /// Whether the body is a stream of server-sent events.

@@ -74,6 +74,11 @@ impl Pool {
         }
     }
 
+    /// Whether it is the pool of this upstream.
+    pub(super) fn is_for(&self, upstream: &Upstream) -> bool {
+        self.upstream == *upstream
+    }
+
     /// How long a connection may have been idle for a request that cannot be sent twice.
     pub(super) fn unrepeatable_idle_max(&self) -> Duration {
         if self.is_tls() {
@@ -112,7 +117,7 @@ impl Pool {
     }
 
     /// A connection that is held already.
-    fn ready(&self, wants: &Wants<'_>) -> Option<Checkout> {
+    pub(super) fn ready(&self, wants: &Wants<'_>) -> Option<Checkout> {
         let mut held = self.held();
         let others = |connection: &&Http2| {
             !wants
