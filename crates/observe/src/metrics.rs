@@ -175,6 +175,11 @@ impl Metrics {
         self.faults.skipped(reason);
     }
 
+    /// Says what the observed error ratio is compared with.
+    pub(crate) fn limits(&self, ratio: f64, samples_min: usize) {
+        self.kill_switch.limits(ratio, samples_min);
+    }
+
     pub(crate) fn observed(&self, ratio: f64, samples: usize) {
         self.kill_switch.observed(ratio, samples);
     }

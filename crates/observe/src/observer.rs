@@ -140,6 +140,7 @@ impl Observer {
     pub fn new(options: ObserverOptions) -> io::Result<Arc<Self>> {
         let metrics = Metrics::new(&options.version, options.series_max);
         metrics.set_routes(&options.routes);
+        metrics.limits(options.window.error_rate, options.window.min_samples);
         let jsonl = options
             .jsonl
             .map(|jsonl| Jsonl::open(jsonl, metrics.log_dropped_counter()))
@@ -267,6 +268,7 @@ impl Observer {
 
     /// Puts other numbers in force. The window starts empty if they differ from those in force.
     pub fn set_window(&self, options: WindowOptions, now: Offset) {
+        self.metrics.limits(options.error_rate, options.min_samples);
         let mut watch = self.watch();
         let mut window = ErrorWindow::new(options);
         if window.options() != watch.window.options() {

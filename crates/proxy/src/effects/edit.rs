@@ -230,16 +230,13 @@ fn finish(
     Box::pin(Parts::whole(body.edited.into(), body.trailers))
 }
 
+const EVENT_STREAM: &[u8] = b"text/event-stream";
+
 /// Whether the body is a stream of server-sent events.
 #[must_use]
 pub fn is_event_stream(headers: &HeaderMap) -> bool {
     headers
         .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| {
-            value
-                .trim_start()
-                .to_ascii_lowercase()
-                .starts_with("text/event-stream")
-        })
+        .and_then(|value| value.as_bytes().trim_ascii_start().get(..EVENT_STREAM.len()))
+        .is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
 }

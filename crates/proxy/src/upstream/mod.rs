@@ -243,7 +243,7 @@ impl Outbound<'_> {
             None => Box::pin(pool.checkout(wants)).await?,
         };
         let (load, reused) = match &checkout {
-            Checkout::Http1 { idle_for, .. } => (None, idle_for.is_some()),
+            Checkout::Http1 { reused, .. } => (None, *reused),
             Checkout::Http2 {
                 connection, reused, ..
             } => (Some(Arc::clone(&connection.load)), *reused),
@@ -304,7 +304,7 @@ impl Outbound<'_> {
         let connection = pool.dedicated(self.route.timeouts.connect).await?;
         let checkout = Checkout::Http1 {
             connection,
-            idle_for: None,
+            reused: false,
         };
         let body = self.body(false);
         match self.exchange(checkout, body).await? {
@@ -321,10 +321,10 @@ impl Outbound<'_> {
     ) -> Result<Result<Sent, Box<Failed>>, UpstreamError> {
         let overdue = timeouts::first_byte_overdue(self.route.timeouts.first_byte, self.upload.as_ref());
         let (answer, facts, lease) = match checkout {
-            Checkout::Http1 { connection, idle_for } => {
+            Checkout::Http1 { connection, reused } => {
                 let facts = SentFacts {
                     peer: connection.line.peer,
-                    reused: idle_for.is_some(),
+                    reused,
                     retried: false,
                     http2: false,
                 };
@@ -332,7 +332,7 @@ impl Outbound<'_> {
                 let parts = if facts.reused { self.parts.clone() } else { self.parts.take() };
                 let request = self.request(parts, Version::HTTP_11, body)?;
                 // A request that can be sent again needs no look before: if the upstream has closed, it is.
-                let look = idle_for.is_some() && !self.repeatable;
+                let look = reused && !self.repeatable;
                 let response = connection.send(request, look, look);
                 (first(response, overdue).await, facts, Lease::none())
             }

@@ -200,6 +200,10 @@ impl ChunkMerger {
 
 /// Whether a head says `chunked`, once, and nothing that could make that mean something else.
 fn is_plainly_chunked(head: &[u8]) -> bool {
+    // The quick look for the usual answer, which has a length.
+    if memchr::memmem::find(head, b"hunked").is_none() {
+        return false;
+    }
     let mut chunked = false;
     let mut from = 0;
     loop {
