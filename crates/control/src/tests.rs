@@ -200,7 +200,7 @@ fn happen(observer: &Observer, injected: bool) {
         draw: None,
     };
     let exchange: Exchange = serde_json::from_value(json!({
-        "id": 0, "at": "", "agent": "a", "operation": "", "attempt": 1, "route": "sim", "dialect": "plain",
+        "id": 0, "at": "1970-01-01T00:00:00Z", "agent": "a", "operation": "op-0", "attempt": 1, "route": "sim", "dialect": "plain",
         "method": "GET", "path": "/", "stream": false, "faults": [], "outcome": "ok", "cause": "upstream",
         "status": 200, "bytes_in": 0, "bytes_out": 0, "duration_ms": 1.0, "injected_ms": 0.0, "generation": 1
     }))

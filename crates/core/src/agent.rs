@@ -39,20 +39,29 @@ impl fmt::Debug for Salt {
 }
 
 impl AgentId {
-    /// Derives the id from what a request carries.
+    /// Derives the id from what a request carries; `None` if it carries nothing, and the address has to do.
     #[must_use]
-    pub fn derive(headers: &HeaderMap, query: Option<&str>, peer: Option<IpAddr>, salt: Salt) -> Self {
-        if let Some(name) = headers.get(AGENT_HEADER).and_then(|value| value.to_str().ok()) {
-            return Self::named(name);
+    pub fn derive(headers: &HeaderMap, query: Option<&str>, salt: Salt) -> Option<Self> {
+        // One pass over the fields: a look-up for each of the names costs more.
+        let mut name = None;
+        let mut credential: Option<(usize, &[u8])> = None;
+        for (field, value) in headers {
+            let field = field.as_str();
+            if field == AGENT_HEADER {
+                name = name.or_else(|| value.to_str().ok());
+            } else if let Some(place) = CREDENTIAL_HEADERS.iter().position(|known| *known == field)
+                && credential.is_none_or(|(found, _)| place < found)
+            {
+                credential = Some((place, value.as_bytes()));
+            }
         }
-        let credential = CREDENTIAL_HEADERS
-            .iter()
-            .find_map(|name| headers.get(*name))
-            .map(|value| value.as_bytes());
-        match credential.or_else(|| query.and_then(query_key).map(str::as_bytes)) {
-            Some(credential) => Self::hashed(credential, salt),
-            None => Self::peer(peer),
+        if let Some(name) = name {
+            return Some(Self::named(name));
         }
+        let credential = credential.map(|(_, value)| value);
+        credential
+            .or_else(|| query.and_then(query_key).map(str::as_bytes))
+            .map(|credential| Self::hashed(credential, salt))
     }
 
     /// An agent that gave its name.
@@ -124,7 +133,7 @@ mod tests {
             .iter()
             .map(|(k, v)| (k.parse().unwrap(), HeaderValue::from_static(v)))
             .collect();
-        AgentId::derive(&headers, query, "127.0.0.1".parse().ok(), SALT)
+        AgentId::derive(&headers, query, SALT).unwrap_or_else(|| AgentId::peer("127.0.0.1".parse().ok()))
     }
 
     #[test]
@@ -152,8 +161,8 @@ mod tests {
             http::header::AUTHORIZATION,
             HeaderValue::from_static("Bearer sk-secret"),
         )]);
-        let one = AgentId::derive(&headers, None, None, Salt(1, 2));
-        let two = AgentId::derive(&headers, None, None, Salt(3, 4));
+        let one = AgentId::derive(&headers, None, Salt(1, 2)).unwrap();
+        let two = AgentId::derive(&headers, None, Salt(3, 4)).unwrap();
         assert_ne!(one.shown, two.shown);
         assert_eq!(one.identity, two.identity);
         assert!(!one.shown.contains("secret"));

@@ -52,11 +52,23 @@ pub fn unit(word: u64) -> f64 {
 /// A stable 64-bit identity of a list of texts (length-delimited, so that ("a","bc") is not ("ab","c")).
 #[must_use]
 pub fn identity(texts: &[&[u8]]) -> u64 {
+    // In one piece if it is short, which it mostly is: the hash is the same, and a write costs more than its bytes.
+    let mut piece = [0_u8; 256];
+    let mut used = 0;
     let mut hasher = SipHasher24::new();
-    for text in texts {
-        hasher.write(&(text.len() as u64).to_le_bytes());
-        hasher.write(text);
+    for part in texts {
+        for bytes in [&(part.len() as u64).to_le_bytes()[..], part] {
+            if let Some(free) = piece.get_mut(used..used + bytes.len()) {
+                free.copy_from_slice(bytes);
+                used += bytes.len();
+            } else {
+                hasher.write(piece.get(..used).unwrap_or_default());
+                hasher.write(bytes);
+                used = 0;
+            }
+        }
     }
+    hasher.write(piece.get(..used).unwrap_or_default());
     hasher.finish()
 }
 

@@ -1,30 +1,45 @@
 //! One line of the event log: what came, what was decided, what the agent saw. No bodies, no credentials.
 
+mod stamp;
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Name;
 use crate::outcome::{Cause, Outcome};
 use crate::plan::Why;
 
-/// What happened in one call.
+pub use stamp::{Moment, OperationId};
+
+static NO_NAME: LazyLock<Name> = LazyLock::new(|| Name::from(""));
+static NO_ROUTE: LazyLock<Name> = LazyLock::new(|| Name::from("-"));
+static PLAIN: LazyLock<Name> = LazyLock::new(|| Name::from("plain"));
+
+/// What happened in one call. Most of it is shared or has a fixed size: there is one for each call, and a daemon
+/// keeps many.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Exchange {
     /// Its number in this process, from 1, in order of completion; also the cursor of `GET exchanges`.
     pub id: u64,
     /// When the request arrived, RFC 3339 with milliseconds, UTC.
-    pub at: String,
+    #[schemars(with = "String")]
+    pub at: Moment,
     /// Who called.
-    pub agent: String,
+    pub agent: Name,
     /// The operation that it belongs to: tries of the same thing share it.
-    pub operation: String,
+    #[schemars(with = "String")]
+    pub operation: OperationId,
     /// Which try of the operation, from 1.
     pub attempt: u32,
     /// The route's name; `-` if none took it.
-    pub route: String,
+    pub route: Name,
     /// The route's dialect.
-    pub dialect: String,
+    pub dialect: Name,
     /// The method.
-    pub method: String,
+    pub method: Cow<'static, str>,
     /// The path below the route's prefix, without the query.
     pub path: String,
     /// The model that was asked.
@@ -77,13 +92,13 @@ impl Exchange {
     pub fn empty() -> Self {
         Self {
             id: 0,
-            at: String::new(),
-            agent: String::new(),
-            operation: String::new(),
+            at: Moment::default(),
+            agent: Name::clone(&NO_NAME),
+            operation: OperationId::default(),
             attempt: 1,
-            route: "-".to_owned(),
-            dialect: "plain".to_owned(),
-            method: String::new(),
+            route: Name::clone(&NO_ROUTE),
+            dialect: Name::clone(&PLAIN),
+            method: Cow::Borrowed(""),
             path: String::new(),
             model: None,
             tool: None,
@@ -103,6 +118,26 @@ impl Exchange {
             error: None,
             generation: 0,
         }
+    }
+
+    /// A method as an exchange holds it.
+    #[must_use]
+    pub fn method_of(method: &http::Method) -> Cow<'static, str> {
+        use http::Method;
+        const KNOWN: [(Method, &str); 7] = [
+            (Method::GET, "GET"),
+            (Method::POST, "POST"),
+            (Method::PUT, "PUT"),
+            (Method::DELETE, "DELETE"),
+            (Method::HEAD, "HEAD"),
+            (Method::OPTIONS, "OPTIONS"),
+            (Method::PATCH, "PATCH"),
+        ];
+        let known = KNOWN.iter().find(|(known, _)| known == method);
+        known.map_or_else(
+            || Cow::Owned(method.as_str().to_owned()),
+            |(_, name)| Cow::Borrowed(*name),
+        )
     }
 
     /// Whether a fault fired.

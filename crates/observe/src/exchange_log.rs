@@ -68,7 +68,7 @@ impl ExchangeLog {
         injected: Option<bool>,
     ) -> Vec<Arc<Exchange>> {
         let wanted = |exchange: &&Arc<Exchange>| {
-            route.is_none_or(|route| exchange.route == route)
+            route.is_none_or(|route| &*exchange.route == route)
                 && injected.is_none_or(|injected| exchange.injected() == injected)
         };
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);

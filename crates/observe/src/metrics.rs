@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use foldhash::fast::FixedState; // routes come from the configuration
 use murphy_core::Name;
 use murphy_core::live::Live;
 use murphy_core::plan::{RuleRef, Skip};
@@ -45,7 +46,7 @@ pub struct Metrics {
     faults: FaultMetrics,
     kill_switch: KillSwitchMetrics,
     reload: ReloadMetrics,
-    routes: Live<HashMap<Name, Arc<RouteMetrics>>>,
+    routes: Live<HashMap<Name, Arc<RouteMetrics>, FixedState>>,
     unrouted: Arc<RouteMetrics>,
     log_dropped: Counter,
     /// Held while series come, go or are shown, so that a series never vanishes unseen.
@@ -78,7 +79,7 @@ impl Metrics {
             faults: FaultMetrics::register(&mut registry, &budget),
             kill_switch: KillSwitchMetrics::register(&mut registry),
             reload: ReloadMetrics::register(&mut registry),
-            routes: Live::new(HashMap::new()),
+            routes: Live::new(HashMap::default()),
             unrouted,
             log_dropped,
             changing: Mutex::new(()),
@@ -172,6 +173,11 @@ impl Metrics {
 
     pub(crate) fn fault_skipped(&self, reason: Skip) {
         self.faults.skipped(reason);
+    }
+
+    /// Says what the observed error ratio is compared with.
+    pub(crate) fn limits(&self, ratio: f64, samples_min: usize) {
+        self.kill_switch.limits(ratio, samples_min);
     }
 
     pub(crate) fn observed(&self, ratio: f64, samples: usize) {

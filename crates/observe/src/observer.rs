@@ -4,11 +4,9 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
-use jiff::fmt::temporal::DateTimePrinter;
 use murphy_core::Name;
 use murphy_core::clock::Offset;
-use murphy_core::exchange::Exchange;
+use murphy_core::exchange::{Exchange, OperationId};
 use murphy_core::outcome::Cause;
 use murphy_core::plan::{RuleRef, Skip};
 use tokio::sync::watch;
@@ -67,8 +65,7 @@ struct Watch {
 pub struct Ticket {
     identity: u64,
     this: Try,
-    route: Name,
-    flight: Option<Flight>,
+    flight: Flight,
 }
 
 impl Ticket {
@@ -90,12 +87,21 @@ impl Ticket {
 struct Flight {
     route: Arc<RouteMetrics>,
     pulse: Arc<Pulse>,
+    ended: bool,
+}
+
+impl Flight {
+    fn end(&mut self) {
+        if !std::mem::replace(&mut self.ended, true) {
+            self.route.end();
+            self.pulse.end();
+        }
+    }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        self.route.end();
-        self.pulse.end();
+        self.end();
     }
 }
 
@@ -134,6 +140,7 @@ impl Observer {
     pub fn new(options: ObserverOptions) -> io::Result<Arc<Self>> {
         let metrics = Metrics::new(&options.version, options.series_max);
         metrics.set_routes(&options.routes);
+        metrics.limits(options.window.error_rate, options.window.min_samples);
         let jsonl = options
             .jsonl
             .map(|jsonl| Jsonl::open(jsonl, metrics.log_dropped_counter()))
@@ -161,11 +168,11 @@ impl Observer {
         Ticket {
             identity,
             this: self.operations.begin(identity, now),
-            route: Arc::clone(route),
-            flight: Some(Flight {
+            flight: Flight {
                 route: handles,
                 pulse: Arc::clone(&self.pulse),
-            }),
+                ended: false,
+            },
         }
     }
 
@@ -184,8 +191,8 @@ impl Observer {
             upstream,
             overhead,
         } = finished;
-        exchange.at = rfc3339(arrived);
-        exchange.operation = format!("op-{}", ticket.this.operation);
+        exchange.at = arrived.into();
+        exchange.operation = OperationId(ticket.this.operation);
         exchange.attempt = ticket.this.attempt;
         exchange.ttfb_ms = ttfb.map(millis);
         exchange.duration_ms = millis(duration);
@@ -194,12 +201,12 @@ impl Observer {
         tidy(&mut exchange);
         // Before the exchange is seen: who reads it there must find it counted.
         for rule in &fired {
-            self.metrics.fault_fired(&ticket.route, rule);
+            self.metrics.fault_fired(ticket.flight.route.name(), rule);
         }
         for reason in skipped {
             self.metrics.fault_skipped(reason);
         }
-        let handles = ticket.flight.take().map(|flight| Arc::clone(&flight.route)); // no longer in flight
+        ticket.flight.end();
         let exchange = self.exchanges.push(exchange);
         let timings = Timings {
             duration,
@@ -208,16 +215,16 @@ impl Observer {
             injected,
         };
         let (outcome, cause) = (exchange.outcome, exchange.cause);
-        if let Some(handles) = handles {
-            handles.finished(exchange.id, outcome, cause, timings);
-        }
-
+        ticket
+            .flight
+            .route
+            .finished(exchange.id, outcome, cause, timings);
         let sample = Sample {
             began: Offset(offset.since(Offset(duration))),
             took: duration,
             error: outcome.is_error(),
             injected: cause == Cause::Murphy,
-            route: Arc::clone(&ticket.route),
+            route: Arc::clone(ticket.flight.route.name()),
             rules: fired,
         };
         self.weigh(&ticket, offset, &exchange, sample);
@@ -261,6 +268,7 @@ impl Observer {
 
     /// Puts other numbers in force. The window starts empty if they differ from those in force.
     pub fn set_window(&self, options: WindowOptions, now: Offset) {
+        self.metrics.limits(options.error_rate, options.min_samples);
         let mut watch = self.watch();
         let mut window = ErrorWindow::new(options);
         if window.options() != watch.window.options() {
@@ -339,9 +347,13 @@ impl Observer {
 
 /// Hides credentials in what came from outside, and bounds it.
 fn tidy(exchange: &mut Exchange) {
+    if let Some(tidied) = tidied(&exchange.agent, NAME_BYTES_MAX) {
+        exchange.agent = tidied.into();
+    }
+    if let std::borrow::Cow::Owned(method) = &mut exchange.method {
+        tidy_text(method, NAME_BYTES_MAX);
+    }
     let names = [
-        Some(&mut exchange.agent),
-        Some(&mut exchange.method),
         exchange.model.as_mut(),
         exchange.tool.as_mut(),
         exchange.mcp_method.as_mut(),
@@ -358,19 +370,22 @@ fn tidy(exchange: &mut Exchange) {
 }
 
 fn tidy_text(text: &mut String, bytes_max: usize) {
-    if let std::borrow::Cow::Owned(hidden) = redact::text(text) {
-        *text = hidden;
-    }
-    if text.len() > bytes_max {
-        text.truncate(text.floor_char_boundary(bytes_max));
-        text.push('…');
+    if let Some(tidied) = tidied(text, bytes_max) {
+        *text = tidied;
     }
 }
 
-/// RFC 3339 in UTC with milliseconds; the epoch for times that have no such form.
-fn rfc3339(time: SystemTime) -> String {
-    const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
-    PRINTER.timestamp_to_string(&Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH))
+/// The text as it may be shown; `None` if it may be as it is.
+fn tidied(text: &str, bytes_max: usize) -> Option<String> {
+    let shown = redact::text(text);
+    if shown.len() > bytes_max {
+        let end = shown.floor_char_boundary(bytes_max);
+        return Some(format!("{}…", shown.get(..end).unwrap_or_default()));
+    }
+    match shown {
+        std::borrow::Cow::Owned(hidden) => Some(hidden),
+        std::borrow::Cow::Borrowed(_) => None,
+    }
 }
 
 fn millis(duration: Duration) -> f64 {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::{Request, Response, StatusCode, header, request, response};
 use hyper::body::Incoming;
+use murphy_core::exchange::Exchange;
 use murphy_core::draw::identity;
 use murphy_core::effect::{AbortAt, DelayAt, Effect};
 use murphy_core::outcome::Cause;
@@ -122,7 +123,7 @@ fn decide(
         Some(entry),
         arrival,
         call.identity(),
-        (parts.method.as_str(), rest),
+        (Exchange::method_of(&parts.method), rest),
     );
     record.facts(&call.facts);
     call.attempt = record.attempt();

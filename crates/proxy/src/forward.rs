@@ -136,7 +136,7 @@ where
 {
     let sending = worker.upstreams.send(route, request);
     match route.timeouts.total {
-        Some(total) => tokio::time::timeout_at(start + total, sending)
+        Some(total) => Box::pin(tokio::time::timeout_at(start + total, sending))
             .await
             .unwrap_or_else(|_| {
                 Err(UpstreamError::new(

@@ -62,6 +62,10 @@ impl Gatekeeper {
     }
 
     fn allows(&self, text: &str, port: u16) -> bool {
+        is_loopback_at(text, port) || self.allows_authority(text, port)
+    }
+
+    fn allows_authority(&self, text: &str, port: u16) -> bool {
         // An authority with user information is never sent by a client in `Host`, and hides what follows it.
         let Ok(authority) = text.parse::<Authority>() else {
             return false;
@@ -79,6 +83,15 @@ impl Gatekeeper {
             |allowed: &String| *allowed == name || *allowed == text.to_ascii_lowercase() || allowed == "*";
         (loopback && named.unwrap_or(80) == port) || self.allowed.iter().any(own)
     }
+}
+
+/// The usual case, as it is usually written: a loopback name and the port.
+fn is_loopback_at(text: &str, port: u16) -> bool {
+    text.rsplit_once(':').is_some_and(|(name, digits)| {
+        matches!(name, "127.0.0.1" | "localhost" | "[::1]")
+            && digits.bytes().all(|digit| digit.is_ascii_digit())
+            && digits.parse() == Ok(port)
+    })
 }
 
 fn host_of_origin(origin: &str) -> Option<&str> {

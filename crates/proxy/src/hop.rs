@@ -37,6 +37,9 @@ const END_TO_END: [&str; 10] = [
 /// Removes from a request what is not for the next hop. Keeps `te: trailers`; gives back the value of
 /// `upgrade` if the request asks for one.
 pub fn strip_request(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    if !headers.keys().any(|name| is_for_one_hop(name) || name.as_str() == AGENT_HEADER) {
+        return None;
+    }
     let upgrade = wanted_upgrade(headers);
     if has_token(headers, &header::TE, "trailers") {
         headers.insert(header::TE, HeaderValue::from_static("trailers")); // in its place
@@ -61,31 +64,48 @@ pub fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
+/// Keeps the fields that `keep` wants, in their order. A map that loses nothing is left alone.
+pub fn retain(headers: &mut HeaderMap, keep: impl Fn(&HeaderName) -> bool) {
+    if headers.keys().all(&keep) {
+        return;
+    }
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    let mut latest = None;
+    for (name, value) in std::mem::take(headers) {
+        // Of several values under one name only the first brings the name.
+        latest = name.or(latest);
+        if let Some(name) = latest.as_ref().filter(|name| keep(name)) {
+            kept.append(name.clone(), value);
+        }
+    }
+    *headers = kept;
+}
+
 /// Removes a field and keeps the order of the others.
 pub fn remove(headers: &mut HeaderMap, name: &HeaderName) {
-    if headers.contains_key(name) {
-        let kept = headers.iter().filter(|(other, _)| *other != name);
-        *headers = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-    }
+    retain(headers, |other| other != name);
 }
 
 /// Removes from a response what is not for the next hop.
 pub fn strip_response(headers: &mut HeaderMap) {
-    remove(headers, &header::TE);
-    strip(headers, false);
+    if headers.keys().any(is_for_one_hop) {
+        remove(headers, &header::TE);
+        strip(headers, false);
+    }
+}
+
+/// Whether a field may be for one hop only, or says which others are.
+fn is_for_one_hop(name: &HeaderName) -> bool {
+    *name == header::TE || HOP_BY_HOP.contains(&name.as_str())
 }
 
 fn strip(headers: &mut HeaderMap, request: bool) {
     let named = named_by_connection(headers);
-    let drops = |name: &HeaderName| {
-        HOP_BY_HOP.contains(&name.as_str())
+    retain(headers, |name| {
+        !(HOP_BY_HOP.contains(&name.as_str())
             || (request && name.as_str() == AGENT_HEADER)
-            || named.iter().any(|other| other == name)
-    };
-    if headers.keys().any(drops) {
-        let kept = headers.iter().filter(|(name, _)| !drops(name));
-        *headers = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-    }
+            || named.contains(name))
+    });
 }
 
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
@@ -121,8 +141,8 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
         .filter(|token| !token.is_empty())
 }
 
-/// The URI of the upstream's resource: base path, then what is left of the request's path, then the query;
-/// every percent-encoding as it came. `None` if the parts do not make a URI.
+/// The target at the upstream: base path, then what is left of the request's path, then the query; every
+/// percent-encoding as it came. `None` if the parts do not make one.
 #[must_use]
 pub fn upstream_uri(upstream: &Upstream, rest: &str, query: Option<&str>) -> Option<Uri> {
     let mut target =
@@ -135,13 +155,7 @@ pub fn upstream_uri(upstream: &Upstream, rest: &str, query: Option<&str>) -> Opt
         target.push('?');
         target.push_str(query);
     }
-    let path = PathAndQuery::try_from(target).ok()?;
-    Uri::builder()
-        .scheme(upstream.scheme.clone())
-        .authority(upstream.authority.clone())
-        .path_and_query(path)
-        .build()
-        .ok()
+    PathAndQuery::try_from(target).ok().map(Uri::from)
 }
 
 /// Who asked, for the fields that tell the upstream about the hop.
@@ -276,11 +290,11 @@ mod tests {
             insecure: false,
         };
         for (base, rest, query, wanted) in [
-            ("", "/", None, "http://u:1/"),
-            ("", "/a%2Fb//c", Some("x=%20&&y"), "http://u:1/a%2Fb//c?x=%20&&y"),
-            ("/mcp", "/", None, "http://u:1/mcp"),
-            ("/mcp", "/", Some(""), "http://u:1/mcp?"),
-            ("/v1", "/x", None, "http://u:1/v1/x"),
+            ("", "/", None, "/"),
+            ("", "/a%2Fb//c", Some("x=%20&&y"), "/a%2Fb//c?x=%20&&y"),
+            ("/mcp", "/", None, "/mcp"),
+            ("/mcp", "/", Some(""), "/mcp?"),
+            ("/v1", "/x", None, "/v1/x"),
         ] {
             assert_eq!(
                 upstream_uri(&upstream(base), rest, query).unwrap().to_string(),

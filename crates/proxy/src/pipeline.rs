@@ -1,6 +1,7 @@
 //! The eight steps of a call, in order: listen, route, inspect, decide, request effects, upstream, response
 //! effects, observe.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -71,7 +72,7 @@ pub struct Arrival {
     /// Who calls.
     pub agent: AgentId,
     /// The host that it names.
-    pub host: Option<String>,
+    pub host: Option<Name>,
 }
 
 /// What the agent gets: an answer, or a break.
@@ -106,27 +107,28 @@ impl Worker {
             return self.refuse(&arrival, &parts, forbidden(&refusal));
         }
         let snapshot = self.proxy.gate.live.load();
-        let Some((entry, rest)) = snapshot.find(arrival.host.as_deref(), parts.uri.path()) else {
+        let uri = parts.uri.clone();
+        let Some((entry, rest)) = snapshot.find(arrival.host.as_deref(), uri.path()) else {
             return self.refuse(&arrival, &parts, no_route(&snapshot));
         };
-        let rest = rest.to_owned();
         let request = Request::from_parts(parts, body);
         if entry.rules.is_empty() {
-            return self.untouched(&snapshot, entry, &arrival, &rest, request).await;
+            return self.untouched(&snapshot, entry, &arrival, rest, request).await;
         }
-        faulted::call(self, &snapshot, entry, &arrival, &rest, request).await
+        // On the heap: the future of an ordinary call is moved once, so it should be small.
+        Box::pin(faulted::call(self, &snapshot, entry, &arrival, rest, request)).await
     }
 
     fn arrival(&self, conn: Arc<Conn>, parts: &request::Parts) -> Arrival {
-        let peer = Some(conn.peer_addr().ip());
-        let agent = AgentId::derive(&parts.headers, parts.uri.query(), peer, self.proxy.salt);
-        let host = inspect::host(parts).map(std::borrow::Cow::into_owned);
+        let agent = AgentId::derive(&parts.headers, parts.uri.query(), self.proxy.salt)
+            .unwrap_or_else(|| conn.peer_agent().clone());
+        let host = inspect::host(parts).map(|host| conn.host(&host));
         self.arrived(conn, agent, host)
     }
 
     /// Something that arrives now.
     #[must_use]
-    pub fn arrived(&self, conn: Arc<Conn>, agent: AgentId, host: Option<String>) -> Arrival {
+    pub fn arrived(&self, conn: Arc<Conn>, agent: AgentId, host: Option<Name>) -> Arrival {
         let start = Instant::now();
         let offset = Offset(start.duration_since(self.proxy.started));
         Arrival {
@@ -154,7 +156,7 @@ impl Worker {
             Some(entry),
             arrival,
             identity,
-            (request.method().as_str(), rest),
+            (Exchange::method_of(request.method()), rest),
         );
         forward::untouched(self, entry, arrival, rest, request, record).await
     }
@@ -167,19 +169,19 @@ impl Worker {
         entry: Option<&RouteEntry>,
         arrival: &Arrival,
         identity: u64,
-        line: (&str, &str),
+        line: (Cow<'static, str>, &str),
     ) -> Box<Record> {
         let route = entry.map(|entry| &entry.route);
         let nowhere = || Name::from(NO_ROUTE);
         let name = route.map_or_else(nowhere, |route| Name::clone(&route.name));
         let ticket = self.proxy.observer.start(identity, &name, arrival.offset);
         let mut exchange = Exchange::empty();
-        exchange.agent = arrival.agent.shown.to_string();
+        exchange.agent = Name::clone(&arrival.agent.shown);
         if let Some(route) = route {
-            exchange.route = route.name.to_string();
-            exchange.dialect = route.dialect.to_string();
+            exchange.route = Name::clone(&route.name);
+            exchange.dialect = Name::clone(&route.dialect);
         }
-        (exchange.method, exchange.path) = (line.0.to_owned(), line.1.to_owned());
+        (exchange.method, exchange.path) = (line.0, line.1.to_owned());
         exchange.generation = snapshot.generation;
         let opening = Opening {
             observer: Arc::clone(&self.proxy.observer),
@@ -195,7 +197,7 @@ impl Worker {
     fn refuse(&self, arrival: &Arrival, parts: &request::Parts, problem: Problem) -> Answer {
         let snapshot = self.proxy.gate.live.load();
         let identity = identity(&[parts.method.as_str().as_bytes(), parts.uri.path().as_bytes()]);
-        let line = (parts.method.as_str(), parts.uri.path());
+        let line = (Exchange::method_of(&parts.method), parts.uri.path());
         let record = self.open(&snapshot, None, arrival, identity, line);
         Ok(self.problem(arrival, record, problem, Cause::Agent))
     }

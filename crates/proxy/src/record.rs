@@ -197,10 +197,11 @@ impl Record {
         let Some(ticket) = self.ticket.take() else { return };
         let traced = self.trace.take().map(|trace| trace.take());
         let (outcome, cause) = self.judge(end, traced.as_ref());
+        let now = Instant::now();
         if self.upstream.is_none() {
-            self.upstream_done();
+            self.upstream = self.upstream_since.map(|since| now.duration_since(since));
         }
-        let duration = self.opening.start.elapsed();
+        let duration = now.duration_since(self.opening.start);
         let injected = traced.as_ref().map(|traced| traced.injected).unwrap_or_default();
         let mut traced_faults = traced.unwrap_or_else(Traced::nothing);
         let held_back = self

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
-use murphy_core::agent::AgentId;
 use murphy_core::effect::{Abort, AbortHow, Effect};
 use murphy_core::plan::Plan;
 use murphy_rules::explain::held_rules;
@@ -73,7 +72,7 @@ impl Worker {
             &rule,
             format!("aborted at accept ({})", format!("{how:?}").to_lowercase()),
         );
-        let mut record = self.open(snapshot, None, arrival, arrival.agent.identity, ("-", "-"));
+        let mut record = self.open(snapshot, None, arrival, arrival.agent.identity, ("-".into(), "-"));
         record.decided(Some(trace), held_rules(&plan));
         record.close(End::Broken(Broken::Murphy));
         Some(how)
@@ -81,6 +80,6 @@ impl Worker {
 
     /// A connection of which nothing but the address is known.
     fn unread(&self, conn: &Arc<Conn>) -> Arrival {
-        self.arrived(Arc::clone(conn), AgentId::peer(Some(conn.peer_addr().ip())), None)
+        self.arrived(Arc::clone(conn), conn.peer_agent().clone(), None)
     }
 }

@@ -9,7 +9,7 @@ use tokio::process::Command;
 use super::support::{Metrics, NEVER, OUTAGE, activate, call, client, daemon, recorded};
 
 /// The names of DESIGN.md §7 and the type of each.
-const NAMES: [(&str, &str); 19] = [
+const NAMES: [(&str, &str); 21] = [
     ("murphy_requests_total", "counter"),
     ("murphy_request_duration_seconds", "histogram"),
     ("murphy_time_to_first_byte_seconds", "histogram"),
@@ -19,6 +19,8 @@ const NAMES: [(&str, &str); 19] = [
     ("murphy_injected_delay_seconds_total", "counter"),
     ("murphy_in_flight_requests", "gauge"),
     ("murphy_observed_error_ratio", "gauge"),
+    ("murphy_observed_error_ratio_limit", "gauge"),
+    ("murphy_observed_samples_min", "gauge"),
     ("murphy_observed_samples", "gauge"),
     ("murphy_kill_switch_tripped", "gauge"),
     ("murphy_kill_switch_trips_total", "counter"),

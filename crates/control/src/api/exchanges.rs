@@ -41,7 +41,7 @@ pub(crate) struct ExchangeQuery {
 impl ExchangeQuery {
     fn takes(&self, exchange: &Exchange) -> bool {
         self.after.is_none_or(|after| exchange.id > after)
-            && self.route.as_ref().is_none_or(|route| *route == exchange.route)
+            && self.route.as_ref().is_none_or(|route| **route == *exchange.route)
             && self
                 .injected
                 .is_none_or(|injected| injected == exchange.injected())

@@ -78,7 +78,7 @@ impl Default for ProxySettings {
             idle_timeout: Span(Duration::from_secs(120)),
             handshake_timeout: Span(Duration::from_secs(5)),
             max_header_bytes: Size(64 << 10),
-            max_headers: 200,
+            max_headers: 100,
             drain_delay: Span(Duration::ZERO),
             drain_timeout: Span(Duration::from_secs(30)),
             workers: 0,

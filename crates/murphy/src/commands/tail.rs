@@ -70,7 +70,8 @@ fn print(output: Output, streamed: &Streamed) -> Result<(), Failure> {
 
 /// A call on one line: when, what, what the agent saw, how long, and who made it so.
 pub(super) fn line(exchange: &Exchange) -> String {
-    let time = exchange.at.get(11..23).unwrap_or(&exchange.at);
+    let at = exchange.at.to_string();
+    let time = at.get(11..23).unwrap_or(&at);
     let status = exchange
         .status
         .map_or("---".to_owned(), |status| status.to_string());
@@ -133,7 +134,7 @@ mod tests {
 
     fn exchange() -> Exchange {
         serde_json::from_value(serde_json::json!({
-            "id": 1, "at": "2030-01-02T03:04:05.678Z", "agent": "a", "operation": "o", "attempt": 2,
+            "id": 1, "at": "2030-01-02T03:04:05.678Z", "agent": "a", "operation": "op-1", "attempt": 2,
             "route": "sim", "dialect": "plain", "method": "GET", "path": "/a\u{1b}[31m\nb", "stream": false,
             "faults": [{ "scenario": "s", "rule": "r", "fault": "status", "effects": ["respond 503"] }],
             "outcome": "server_error", "cause": "murphy", "status": 503, "bytes_in": 0, "bytes_out": 0,

@@ -20,6 +20,8 @@ pub(super) struct KillSwitchMetrics {
     trips: Family<TriggerLabel, Counter>,
     ratio: Gauge<f64, AtomicU64>,
     samples: Gauge,
+    ratio_limit: Gauge<f64, AtomicU64>,
+    samples_min: Gauge,
 }
 
 impl KillSwitchMetrics {
@@ -29,6 +31,8 @@ impl KillSwitchMetrics {
             trips: Family::default(),
             ratio: Gauge::default(),
             samples: Gauge::default(),
+            ratio_limit: Gauge::default(),
+            samples_min: Gauge::default(),
         };
         registry.register(
             "kill_switch_tripped",
@@ -50,6 +54,16 @@ impl KillSwitchMetrics {
             "How many calls the observed error ratio is made of",
             metrics.samples.clone(),
         );
+        registry.register(
+            "observed_error_ratio_limit",
+            "An observed error ratio above this trips the kill switch",
+            metrics.ratio_limit.clone(),
+        );
+        registry.register(
+            "observed_samples_min",
+            "With fewer calls in the window there is no verdict",
+            metrics.samples_min.clone(),
+        );
         metrics
     }
 
@@ -63,6 +77,12 @@ impl KillSwitchMetrics {
 
     pub(super) fn trip(&self, trigger: &'static str) {
         self.trips.get_or_create(&TriggerLabel { trigger }).inc();
+    }
+
+    pub(super) fn limits(&self, ratio: f64, samples_min: usize) {
+        self.ratio_limit.set(ratio);
+        self.samples_min
+            .set(i64::try_from(samples_min).unwrap_or(i64::MAX));
     }
 
     pub(super) fn observed(&self, ratio: f64, samples: usize) {

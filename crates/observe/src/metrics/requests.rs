@@ -27,6 +27,8 @@ const FIRST_BYTE_BUCKETS: [f64; 18] = [
 const OVERHEAD_BUCKETS: [f64; 11] = [
     0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1,
 ];
+/// One in so many calls that went well becomes an exemplar.
+const EXEMPLARY_CALLS: u64 = 16;
 /// The lines of a histogram beside its buckets: `+Inf`, sum and count.
 const HISTOGRAM_EXTRA: usize = 3;
 
@@ -76,6 +78,7 @@ pub(super) struct RequestMetrics {
 /// The metrics of one route, ready to be counted up.
 #[derive(Debug)]
 pub(crate) struct RouteMetrics {
+    name: Name,
     /// Outcome by outcome, cause by cause, in the order of their `ALL`.
     requests: Vec<Counter>,
     duration: DurationHistogram,
@@ -164,6 +167,7 @@ impl RequestMetrics {
             })
         });
         Arc::new(RouteMetrics {
+            name: Arc::clone(route),
             requests: requests.collect(),
             duration: self.duration.declare(&label),
             first_byte: self.first_byte.declare(&label),
@@ -194,6 +198,11 @@ impl RequestMetrics {
 }
 
 impl RouteMetrics {
+    /// The route's name.
+    pub(crate) fn name(&self) -> &Name {
+        &self.name
+    }
+
     pub(crate) fn begin(&self) {
         self.in_flight.inc();
     }
@@ -208,11 +217,12 @@ impl RouteMetrics {
         if let Some(counter) = self.requests.get(nth) {
             counter.inc();
         }
-        self.duration.observe(
-            timings.duration.as_secs_f64(),
-            Some([("exchange", exchange)]),
-            None,
-        );
+        // An exemplar costs two allocations and serves a reader who looks now and then: one for every call that
+        // went wrong, and for one in so many of the others.
+        let exemplary = outcome != Outcome::Ok || exchange % EXEMPLARY_CALLS == 1;
+        let exemplar = exemplary.then_some([("exchange", exchange)]);
+        self.duration
+            .observe(timings.duration.as_secs_f64(), exemplar, None);
         if let Some(first_byte) = timings.first_byte {
             self.first_byte.observe(first_byte.as_secs_f64());
         }

@@ -68,6 +68,8 @@ fn every_name_of_the_contract_is_there_from_the_start() {
         r#"murphy_injected_delay_seconds_total{route="llm"} 0.0"#,
         r#"murphy_in_flight_requests{route="llm"} 0"#,
         "murphy_observed_error_ratio 0.0",
+        "murphy_observed_error_ratio_limit 0.0",
+        "murphy_observed_samples_min 0",
         "murphy_observed_samples 0",
         "murphy_kill_switch_tripped 0",
         r#"murphy_kill_switch_trips_total{trigger="manual"} 0"#,
@@ -108,13 +110,13 @@ fn open_metrics_has_an_exemplar_and_an_end_and_plain_text_has_neither() {
     metrics.set_routes(&names(&["llm"]));
     metrics
         .route("llm")
-        .finished(42, Outcome::Ok, Cause::Upstream, timings());
+        .finished(49, Outcome::Ok, Cause::Upstream, timings());
     let (content_type, body) = metrics.render(OPEN_METRICS);
     assert_eq!(
         content_type,
         "application/openmetrics-text; version=1.0.0; charset=utf-8"
     );
-    assert!(body.contains(r#"{exchange="42"} 0.03"#), "{body}");
+    assert!(body.contains(r#"{exchange="49"} 0.03"#), "{body}");
     assert!(body.ends_with("# EOF\n"));
     let (content_type, body) = metrics.render(None);
     assert_eq!(content_type, "text/plain; version=0.0.4; charset=utf-8");

@@ -1,7 +1,7 @@
 //! Edits of a whole body: read within a bound, decoded, changed, encoded again, framed anew.
 
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use murphy_core::effect::{AbortHow, Edit, Position};
 use murphy_core::plan::{Planned, Skip};
 use murphy_wire::coding::{self, Caps, Coding};
@@ -10,6 +10,7 @@ use murphy_wire::{corrupt, json_edit, truncate};
 use super::cut::{Cut, Ending};
 use super::{Ctx, Edited, contained};
 use crate::body::{BoxBody, Collected, Parts, collect_capped, content_length};
+use crate::hop;
 
 /// Ratio of decoded to encoded bytes above which a body counts as a decompression bomb.
 const RATIO_MAX: usize = 100;
@@ -194,14 +195,14 @@ fn finish(
     headers: &mut HeaderMap,
     mut body: Reframed,
 ) -> BoxBody {
-    drop_fields(headers, &DIGESTS.map(HeaderName::from_static));
+    hop::retain(headers, |name| !DIGESTS.contains(&name.as_str()));
     let whole = body.edited.len() as u64;
     let mut declared = whole;
     match edit {
         Edit::Truncate { clean: false, .. } => declared = whole.max(body.before as u64).max(whole + 1),
         Edit::Length { delta } => declared = whole.saturating_add_signed(*delta),
         Edit::Replace { content_type, .. } => {
-            drop_fields(headers, &[header::CONTENT_ENCODING]);
+            hop::remove(headers, &header::CONTENT_ENCODING);
             if let Some(content_type) = content_type {
                 headers.insert(header::CONTENT_TYPE, content_type.clone());
             }
@@ -229,25 +230,13 @@ fn finish(
     Box::pin(Parts::whole(body.edited.into(), body.trailers))
 }
 
-/// Removes fields and keeps the order of the others.
-fn drop_fields(headers: &mut HeaderMap, names: &[HeaderName]) {
-    let edit = murphy_core::effect::HeadEdit {
-        remove: names.to_vec(),
-        ..Default::default()
-    };
-    super::head::edit(headers, &edit);
-}
+const EVENT_STREAM: &[u8] = b"text/event-stream";
 
 /// Whether the body is a stream of server-sent events.
 #[must_use]
 pub fn is_event_stream(headers: &HeaderMap) -> bool {
     headers
         .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| {
-            value
-                .trim_start()
-                .to_ascii_lowercase()
-                .starts_with("text/event-stream")
-        })
+        .and_then(|value| value.as_bytes().trim_ascii_start().get(..EVENT_STREAM.len()))
+        .is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
 }

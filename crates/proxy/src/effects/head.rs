@@ -3,13 +3,11 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use murphy_core::effect::HeadEdit;
 
+use crate::hop;
+
 /// Removes, then sets, then adds.
 pub fn edit(headers: &mut HeaderMap, edit: &HeadEdit) {
-    if edit.remove.iter().any(|name| headers.contains_key(name)) {
-        // Rebuilt rather than removed from, so that the order of the others stays.
-        let kept = headers.iter().filter(|(name, _)| !edit.remove.contains(name));
-        *headers = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-    }
+    hop::retain(headers, |name| !edit.remove.contains(name));
     let mut replaced: Vec<&HeaderName> = Vec::new();
     for (name, value) in &edit.set {
         if replaced.contains(&name) {

@@ -3,11 +3,13 @@
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use http::header::UPGRADE;
 use http::{Method, Request, Response, StatusCode};
+use murphy_core::Name;
+use murphy_core::agent::AgentId;
 use murphy_wire::http1::Violation;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -24,7 +26,12 @@ pub struct Conn {
     local: SocketAddr,
     tls: bool,
     http2: AtomicBool,
+    violated: AtomicBool,
     violation: Mutex<Option<Violation>>,
+    /// The agent that it is without any other sign of who calls.
+    agent: OnceLock<AgentId>,
+    /// The host that the latest request named: mostly the same one.
+    host: Mutex<Option<Name>>,
     reset: AtomicBool,
     cut: Notify,
     switch: AtomicU8,
@@ -77,7 +84,10 @@ impl Conn {
             local,
             tls: listening.options.tls.is_some(),
             http2: AtomicBool::new(false),
+            violated: AtomicBool::new(false),
             violation: Mutex::default(),
+            agent: OnceLock::new(),
+            host: Mutex::default(),
             reset: AtomicBool::new(false),
             cut: Notify::new(),
             switch: AtomicU8::new(Switch::Undecided as u8),
@@ -131,6 +141,9 @@ impl Conn {
     /// What was wrong with the request that this one stands in for, if it is such a one. Answer with the
     /// violation's status; the connection closes afterwards.
     pub fn take_violation<B>(&self, request: &Request<B>) -> Option<Violation> {
+        if !self.violated.load(Ordering::Acquire) {
+            return None;
+        }
         let mut violation = lock(&self.violation);
         if violation.is_some() && request.uri().path() == STAND_IN_PATH.as_str() {
             return violation.take();
@@ -140,6 +153,23 @@ impl Conn {
 
     pub(super) fn put_violation(&self, found: Violation) {
         *lock(&self.violation) = Some(found);
+        self.violated.store(true, Ordering::Release);
+    }
+
+    /// Who calls, as far as the address tells.
+    #[must_use]
+    pub fn peer_agent(&self) -> &AgentId {
+        self.agent.get_or_init(|| AgentId::peer(Some(self.peer.ip())))
+    }
+
+    /// A host's name, shared by the requests that name the same one in a row.
+    #[must_use]
+    pub fn host(&self, named: &str) -> Name {
+        let mut host = lock(&self.host);
+        match &*host {
+            Some(host) if **host == *named => Name::clone(host),
+            _ => Name::clone(host.insert(named.into())),
+        }
     }
 
     /// Makes the end of the connection a TCP reset: return an error from the service or from the body next.

@@ -114,12 +114,14 @@ impl ClientIo {
             waiting_since: None,
             wrote_since_read: false,
         };
-        this.take(first);
+        this.take_into_ready(first);
         this
     }
 
-    /// Takes bytes from the client: sorts them into those that may pass and those that have to wait.
-    fn take(&mut self, chunk: &[u8]) {
+    /// Takes bytes from the client: sorts them into those that may pass and those that have to wait. Returns how
+    /// many at the beginning of `chunk` pass at once, before what is `ready`: in the usual case that is all of
+    /// them, and they are not copied.
+    fn take(&mut self, chunk: &[u8]) -> usize {
         let mut input = std::mem::take(&mut self.held);
         let was_empty = input.is_empty();
         let input: &[u8] = if was_empty {
@@ -128,17 +130,21 @@ impl ClientIo {
             input.extend_from_slice(chunk);
             &input
         };
-        let before = self.guard.clone();
         let scan = self.guard.scan(input);
         let passed = match scan {
             Scan::Pass => input.len(),
             Scan::Hold { from } | Scan::Reject { from, .. } => from,
         };
         let (pass, rest) = input.split_at(passed.min(input.len()));
-        self.ready.extend_from_slice(pass);
+        let at_once = if was_empty && self.ready.is_empty() {
+            pass.len()
+        } else {
+            self.ready.extend_from_slice(pass);
+            0
+        };
         if scan != Scan::Pass && (was_empty || passed > 0) {
             self.held_since = Instant::now();
-            self.held_in_body = is_in_body_after(before, pass);
+            self.held_in_body = self.guard.is_in_body();
         }
         match scan {
             Scan::Pass => {}
@@ -151,6 +157,18 @@ impl ClientIo {
                 self.ready.extend_from_slice(stand_in().as_bytes());
                 self.ended = Some(Ended::Refused);
             }
+        }
+        at_once
+    }
+
+    fn take_into_ready(&mut self, chunk: &[u8]) {
+        let at_once = self.take(chunk);
+        if at_once > 0 {
+            // Nothing was ready, and what `take` added belongs behind.
+            let behind = std::mem::take(&mut self.ready);
+            self.ready
+                .extend_from_slice(chunk.get(..at_once).unwrap_or_default());
+            self.ready.extend_from_slice(&behind);
         }
     }
 
@@ -165,14 +183,14 @@ impl ClientIo {
             Switch::Undecided => return !self.held.is_empty(),
         }
         let held = std::mem::take(&mut self.held);
-        self.take(&held);
+        self.take_into_ready(&held);
         false
     }
 
-    /// Reads once from the client.
-    fn poll_client(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<()>> {
+    /// Reads once from the client. What may pass at once is put into `out`.
+    fn poll_client(&mut self, cx: &mut Context<'_>, out: &mut ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         SCRATCH.with_borrow_mut(|scratch| {
-            let room = room.clamp(1, READ_BYTES_MAX);
+            let room = out.remaining().clamp(1, READ_BYTES_MAX);
             let mut buf = ReadBuf::new(scratch.get_mut(..room).unwrap_or_default());
             match ready!(Pin::new(&mut self.transport).poll_read(cx, &mut buf)) {
                 Ok(()) => {}
@@ -183,7 +201,8 @@ impl ClientIo {
             if buf.filled().is_empty() {
                 self.ended = Some(self.how_ended());
             } else {
-                self.take(buf.filled());
+                let at_once = self.take(buf.filled());
+                out.put_slice(buf.filled().get(..at_once).unwrap_or_default());
                 self.waiting_since = None;
                 self.wrote_since_read = false;
             }
@@ -267,27 +286,11 @@ impl ClientIo {
     /// Whether a body is under way.
     fn is_in_body(&self) -> bool {
         if self.held.is_empty() {
-            is_in_body_after(self.guard.clone(), &[])
+            self.guard.is_in_body()
         } else {
             self.held_in_body
         }
     }
-}
-
-/// Whether a body is under way once the guard has seen `passed`, all of which it lets pass. Asked by a byte that
-/// begins no message: at the place of a message's beginning it is no method, and in a body it is something else.
-fn is_in_body_after(mut guard: RequestGuard, passed: &[u8]) -> bool {
-    let _all_passes = guard.scan(passed);
-    if guard.is_undecided() {
-        return false;
-    }
-    !matches!(
-        guard.scan(b"\x01"),
-        Scan::Reject {
-            violation: Violation::Method,
-            ..
-        }
-    )
 }
 
 impl Read for ClientIo {
@@ -297,8 +300,15 @@ impl Read for ClientIo {
         mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        let room = buf.remaining();
+        if room == 0 {
+            return Poll::Ready(Ok(()));
+        }
         loop {
             let waits_for_switch = this.waits_for_switch();
+            if buf.remaining() < room {
+                return Poll::Ready(Ok(()));
+            }
             if !this.ready.is_empty() {
                 let count = this.ready.len().min(buf.remaining());
                 buf.put_slice(this.ready.get(..count).unwrap_or_default());
@@ -314,7 +324,7 @@ impl Read for ClientIo {
             if waits_for_switch {
                 return Poll::Pending;
             }
-            match this.poll_client(cx, buf.remaining()) {
+            match this.poll_client(cx, &mut buf) {
                 Poll::Ready(read) => read?,
                 Poll::Pending => this.ended = Some(ready!(this.poll_patience(cx))),
             }

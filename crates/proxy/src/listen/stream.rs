@@ -1,11 +1,12 @@
 //! Bytes over TCP, with or without TLS; and a TCP socket of which more than one place holds a handle.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Read as _};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 /// A stream in the clear or under TLS.
@@ -97,9 +98,28 @@ impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.0.poll_read_ready(cx))?;
-            match self.0.try_read_buf(buf) {
+            let unfilled = buf.initialize_unfilled();
+            let mut read = Ok(0);
+            // A read that does not fill the buffer has emptied the socket, so the next one would fail: as
+            // `TcpStream` itself does, this takes it that the socket is not ready any more. tokio forgets the
+            // readiness that it knew before the read, so what arrives meanwhile is not missed.
+            let asked = self.0.try_io(Interest::READABLE, || {
+                read = (&*SockRef::from(&*self.0)).read(unfilled);
+                match &read {
+                    Ok(count) if *count == 0 || *count == unfilled.len() => Ok(()),
+                    Ok(_) => Err(io::ErrorKind::WouldBlock.into()),
+                    Err(error) => Err(error.kind().into()),
+                }
+            });
+            match read {
+                Ok(count) if count > 0 => {
+                    buf.advance(count);
+                    return Poll::Ready(Ok(()));
+                }
+                Ok(_) if asked.is_ok() => return Poll::Ready(Ok(())),
+                Ok(_) => {} // it was not ready after all, and nothing was read
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return Poll::Ready(read.map(|_| ())),
+                Err(error) => return Poll::Ready(Err(error)),
             }
         }
     }
@@ -115,7 +135,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(socket2::SockRef::from(&*self.0).shutdown(std::net::Shutdown::Write))
+        Poll::Ready(SockRef::from(&*self.0).shutdown(std::net::Shutdown::Write))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -173,10 +173,10 @@ impl Http1 {
         mut request: Request<Outgoing>,
         look: bool,
         wait: bool,
-    ) -> Result<Response<Incoming>, Failed> {
+    ) -> Result<Response<Incoming>, Box<Failed>> {
         let Self { sender, line } = self;
         frame_unusual_body(&mut request);
-        line.witness.begin(look, wait);
+        line.witness.begin(look, wait, *request.method() == Method::HEAD);
         let response = {
             // The lock is held while the request is handed over, so that the connection's task, once it is done
             // with it, finds the sender here.
@@ -197,11 +197,11 @@ impl Http1 {
             } else {
                 line.witness.evidence()
             };
-            Failed {
+            Box::new(Failed {
                 request,
                 evidence,
                 error: failed.into_error(),
-            }
+            })
         })
     }
 }

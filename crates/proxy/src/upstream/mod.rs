@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use foldhash::fast::FixedState; // upstreams come from the configuration
 use http::header::{HOST, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, Uri, Version, request};
@@ -43,8 +44,6 @@ use stale_retry::{Attempt, is_idempotent, sends_again};
 
 /// Upstreams whose pools are kept although they are empty.
 const EMPTY_POOLS_MAX: usize = 64;
-/// A connection that was idle for less than this is used without another look.
-const LOOK_AFTER: Duration = Duration::from_millis(1);
 
 /// How connections to upstreams are held.
 #[derive(Debug, Clone)]
@@ -86,7 +85,9 @@ impl UpstreamOptions {
 pub struct Upstreams {
     options: Arc<UpstreamOptions>,
     stats: Arc<UpstreamStats>,
-    pools: Mutex<HashMap<Upstream, Arc<Pool>>>,
+    pools: Mutex<HashMap<Upstream, Arc<Pool>, FixedState>>,
+    /// The pool that was used last.
+    latest: Mutex<Option<Arc<Pool>>>,
 }
 
 /// An answer's head, with its body still to come.
@@ -117,9 +118,18 @@ pub struct SentFacts {
 /// One call on its way.
 struct Outbound<'a> {
     route: &'a Route,
-    parts: request::Parts,
+    /// The head; taken by a try after which there is no other, but for one that gives it back.
+    parts: Option<request::Parts>,
     upload: Option<Upload>,
     repeatable: bool,
+}
+
+/// A request that failed and may be sent once more.
+struct Again {
+    /// The HTTP/2 connection on which it failed.
+    load: Option<Arc<http2::Load>>,
+    reused: bool,
+    failed: Box<Failed>,
 }
 
 impl Upstreams {
@@ -136,6 +146,7 @@ impl Upstreams {
             options: Arc::new(options),
             stats,
             pools: Mutex::default(),
+            latest: Mutex::default(),
         }
     }
 
@@ -171,20 +182,31 @@ impl Upstreams {
     {
         let pool = self.pool(&route.upstream);
         let (parts, body) = request.into_parts();
+        let upgrades = parts.headers.contains_key(UPGRADE);
         let outbound = Outbound {
             route,
             repeatable: route.retry_unsafe || is_idempotent(&parts.method),
-            parts,
+            parts: Some(parts),
             upload: Upload::take(body),
         };
-        if outbound.parts.headers.contains_key(UPGRADE) {
-            outbound.send_for_upgrade(&pool).await
+        // What is rare is on the heap: the future of an ordinary call is moved, so it should be small.
+        if upgrades {
+            Box::pin(outbound.send_for_upgrade(&pool)).await
         } else {
             outbound.send(&pool, &self.stats).await
         }
     }
 
     fn pool(&self, upstream: &Upstream) -> Arc<Pool> {
+        // A route's upstream is mostly the one of the last call: to compare costs less than to hash.
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*latest {
+            Some(pool) if pool.is_for(upstream) => Arc::clone(pool),
+            _ => Arc::clone(latest.insert(self.pool_by_name(upstream))),
+        }
+    }
+
+    fn pool_by_name(&self, upstream: &Upstream) -> Arc<Pool> {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pool) = pools.get(upstream) {
             return Arc::clone(pool);
@@ -203,7 +225,7 @@ impl Upstreams {
 }
 
 impl Outbound<'_> {
-    async fn send(self, pool: &Arc<Pool>, stats: &UpstreamStats) -> Result<Sent, UpstreamError> {
+    async fn send(mut self, pool: &Arc<Pool>, stats: &UpstreamStats) -> Result<Sent, UpstreamError> {
         let replayable = self.upload.as_ref().is_none_or(Upload::fits);
         let idle_max = if self.repeatable && replayable {
             Duration::MAX
@@ -216,9 +238,12 @@ impl Outbound<'_> {
             except: None,
             connect_timeout,
         };
-        let checkout = pool.checkout(wants).await?;
+        let checkout = match pool.ready(&wants) {
+            Some(ready) => ready,
+            None => Box::pin(pool.checkout(wants)).await?,
+        };
         let (load, reused) = match &checkout {
-            Checkout::Http1 { idle_for, .. } => (None, idle_for.is_some()),
+            Checkout::Http1 { reused, .. } => (None, *reused),
             Checkout::Http2 {
                 connection, reused, ..
             } => (Some(Arc::clone(&connection.load)), *reused),
@@ -231,8 +256,24 @@ impl Outbound<'_> {
             Ok(sent) => return Ok(self.settled(sent)),
             Err(failed) => failed,
         };
+        let attempt = Again { load, reused, failed };
+        Box::pin(self.send_again(attempt, pool, stats)).await
+    }
+
+    /// Sends the request once more, on a new connection, if that is safe.
+    async fn send_again(
+        mut self,
+        again: Again,
+        pool: &Arc<Pool>,
+        stats: &UpstreamStats,
+    ) -> Result<Sent, UpstreamError> {
+        let Again { load, reused, failed } = again;
         let body = match failed.request {
-            Some(request) => Some(request.into_body()),
+            Some(request) => {
+                let (parts, body) = request.into_parts();
+                self.parts.get_or_insert(parts);
+                Some(body)
+            }
             None => self.body_again(),
         };
         let attempt = Attempt {
@@ -248,7 +289,7 @@ impl Outbound<'_> {
         let wants = Wants {
             idle_max: None,
             except: load.as_deref(),
-            connect_timeout,
+            connect_timeout: self.route.timeouts.connect,
         };
         match self.exchange(pool.checkout(wants).await?, body).await? {
             Ok(mut sent) => {
@@ -259,11 +300,11 @@ impl Outbound<'_> {
         }
     }
 
-    async fn send_for_upgrade(self, pool: &Arc<Pool>) -> Result<Sent, UpstreamError> {
+    async fn send_for_upgrade(mut self, pool: &Arc<Pool>) -> Result<Sent, UpstreamError> {
         let connection = pool.dedicated(self.route.timeouts.connect).await?;
         let checkout = Checkout::Http1 {
             connection,
-            idle_for: None,
+            reused: false,
         };
         let body = self.body(false);
         match self.exchange(checkout, body).await? {
@@ -274,22 +315,25 @@ impl Outbound<'_> {
 
     /// Sends the request on one connection. The outer error is final.
     async fn exchange(
-        &self,
+        &mut self,
         checkout: Checkout,
         body: Outgoing,
-    ) -> Result<Result<Sent, Failed>, UpstreamError> {
+    ) -> Result<Result<Sent, Box<Failed>>, UpstreamError> {
         let overdue = timeouts::first_byte_overdue(self.route.timeouts.first_byte, self.upload.as_ref());
         let (answer, facts, lease) = match checkout {
-            Checkout::Http1 { connection, idle_for } => {
+            Checkout::Http1 { connection, reused } => {
                 let facts = SentFacts {
                     peer: connection.line.peer,
-                    reused: idle_for.is_some(),
+                    reused,
                     retried: false,
                     http2: false,
                 };
-                let request = self.request(Version::HTTP_11, body)?;
-                let look = idle_for.is_some_and(|idle_for| !self.repeatable || idle_for > LOOK_AFTER);
-                let response = connection.send(request, look, look && !self.repeatable);
+                // On a fresh connection only a request that comes back unsent is sent again.
+                let parts = if facts.reused { self.parts.clone() } else { self.parts.take() };
+                let request = self.request(parts, Version::HTTP_11, body)?;
+                // A request that can be sent again needs no look before: if the upstream has closed, it is.
+                let look = reused && !self.repeatable;
+                let response = connection.send(request, look, look);
                 (first(response, overdue).await, facts, Lease::none())
             }
             Checkout::Http2 {
@@ -303,8 +347,8 @@ impl Outbound<'_> {
                     retried: false,
                     http2: true,
                 };
-                let request = self.request(Version::HTTP_2, body)?;
-                (first(connection.send(request), overdue).await, facts, lease)
+                let request = self.request(self.parts.clone(), Version::HTTP_2, body)?;
+                (first(Box::pin(connection.send(request)), overdue).await, facts, lease)
             }
         };
         let Some(answer) = answer else {
@@ -318,9 +362,16 @@ impl Outbound<'_> {
     }
 
     /// The request in the form of this version.
-    fn request(&self, version: Version, body: Outgoing) -> Result<Request<Outgoing>, UpstreamError> {
+    fn request(
+        &self,
+        parts: Option<request::Parts>,
+        version: Version,
+        body: Outgoing,
+    ) -> Result<Request<Outgoing>, UpstreamError> {
         let upstream = &self.route.upstream;
-        let mut parts = self.parts.clone();
+        let Some(mut parts) = parts else {
+            return Err(self.failure(UpstreamErrorKind::BadRequest, None)); // no try follows one that took it
+        };
         parts.version = version;
         let path = parts
             .uri

@@ -52,8 +52,7 @@ pub(super) struct Wants<'a> {
 pub(super) enum Checkout {
     Http1 {
         connection: Http1,
-        /// How long it was idle; `None` if it is new.
-        idle_for: Option<Duration>,
+        reused: bool,
     },
     Http2 {
         connection: Http2,
@@ -72,6 +71,11 @@ impl Pool {
             connecting: tokio::sync::Mutex::default(),
             held: Mutex::default(),
         }
+    }
+
+    /// Whether it is the pool of this upstream.
+    pub(super) fn is_for(&self, upstream: &Upstream) -> bool {
+        self.upstream == *upstream
     }
 
     /// How long a connection may have been idle for a request that cannot be sent twice.
@@ -112,7 +116,7 @@ impl Pool {
     }
 
     /// A connection that is held already.
-    fn ready(&self, wants: &Wants<'_>) -> Option<Checkout> {
+    pub(super) fn ready(&self, wants: &Wants<'_>) -> Option<Checkout> {
         let mut held = self.held();
         let others = |connection: &&Http2| {
             !wants
@@ -140,16 +144,17 @@ impl Pool {
             if connection.sender.is_closed() {
                 continue;
             }
-            let since = connection.line.idle_since()?;
-            let idle_for = Instant::now().duration_since(since);
-            if idle_for > idle_max {
-                // All others were idle for longer.
-                held.idle.push(connection);
-                return None;
+            if idle_max < Duration::MAX {
+                let since = connection.line.idle_since()?;
+                if Instant::now().duration_since(since) > idle_max {
+                    // All others were idle for longer.
+                    held.idle.push(connection);
+                    return None;
+                }
             }
             return Some(Checkout::Http1 {
                 connection,
-                idle_for: Some(idle_for),
+                reused: true,
             });
         }
         None
@@ -184,7 +189,7 @@ impl Pool {
             .map_err(failed)?;
         Ok(Checkout::Http1 {
             connection,
-            idle_for: None,
+            reused: false,
         })
     }
 

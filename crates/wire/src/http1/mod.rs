@@ -3,11 +3,13 @@
 mod chunk;
 mod grammar;
 mod head;
+mod merge;
 mod violation;
 
 use chunk::Line;
 use head::{Body, Section, Step};
 
+pub use merge::ChunkMerger;
 pub use violation::Violation;
 
 /// Bounds on what a request may hold.
@@ -65,7 +67,10 @@ enum State {
     ChunkEnd,
     ChunkSize,
     Trailers(Section),
-    Rejected(Violation),
+    Rejected {
+        violation: Violation,
+        in_body: bool,
+    },
 }
 
 impl State {
@@ -124,7 +129,10 @@ impl RequestGuard {
                 Turn::Used(bytes) => from += bytes,
                 Turn::Hold => return Scan::Hold { from },
                 Turn::Wrong(violation) => {
-                    self.state = State::Rejected(violation);
+                    self.state = State::Rejected {
+                        violation,
+                        in_body: self.is_in_body(),
+                    };
                     return Scan::Reject { from, violation };
                 }
             }
@@ -147,6 +155,19 @@ impl RequestGuard {
         self.after == After::Undecided
     }
 
+    /// Whether the next byte belongs to a body, or to what follows a switch of protocols. After a rejection it
+    /// tells that of what was refused.
+    #[must_use]
+    pub fn is_in_body(&self) -> bool {
+        match self.state {
+            State::Rejected { in_body, .. } => in_body,
+            _ if self.is_undecided() => false,
+            State::Boundary => self.after == After::Raw,
+            State::Head(_) => false,
+            State::Data { .. } | State::ChunkEnd | State::ChunkSize | State::Trailers(_) => true,
+        }
+    }
+
     fn decide(&mut self, after: After) {
         if self.is_undecided() {
             self.after = after;
@@ -156,7 +177,7 @@ impl RequestGuard {
     fn turn(&mut self, rest: &[u8]) -> Turn {
         let (next, used) = match &mut self.state {
             State::Boundary => return self.begin(rest),
-            State::Rejected(violation) => return Turn::Wrong(*violation),
+            State::Rejected { violation, .. } => return Turn::Wrong(*violation),
             State::Head(section) => match section.read(rest, &self.limits) {
                 Step::More => return Turn::Hold,
                 Step::Wrong(violation) => return Turn::Wrong(violation),
