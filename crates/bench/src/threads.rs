@@ -14,6 +14,8 @@ pub enum Threads {
     Multi,
     /// A runtime of one thread for each core; a connection stays where it was accepted.
     PerCore,
+    /// One runtime of one thread, for what must not take cores from those that are measured.
+    Single,
 }
 
 impl Threads {
@@ -23,6 +25,7 @@ impl Threads {
         match self {
             Self::Multi => "multi",
             Self::PerCore => "per-core",
+            Self::Single => "single",
         }
     }
 }
@@ -46,9 +49,10 @@ where
     ready(listener.local_addr()?);
     match threads {
         Threads::Multi => on_runtime(&mut Builder::new_multi_thread(), listener, serve),
-        Threads::PerCore => {
+        Threads::PerCore | Threads::Single => {
+            let count = if threads == Threads::Single { 1 } else { cores()? };
             let mut running = Vec::new();
-            for _ in 0..thread::available_parallelism()?.get() {
+            for _ in 0..count {
                 let (listener, serve) = (listener.try_clone()?, serve.clone());
                 running.push(thread::spawn(move || {
                     on_runtime(&mut Builder::new_current_thread(), listener, serve)
@@ -62,6 +66,14 @@ where
             Ok(())
         }
     }
+}
+
+/// How many cores this process may use.
+///
+/// # Errors
+/// If the system does not say.
+pub fn cores() -> io::Result<usize> {
+    Ok(thread::available_parallelism()?.get())
 }
 
 fn on_runtime<S, F>(builder: &mut Builder, listener: std::net::TcpListener, serve: S) -> io::Result<()>

@@ -215,10 +215,7 @@ impl Observer {
             injected,
         };
         let (outcome, cause) = (exchange.outcome, exchange.cause);
-        ticket
-            .flight
-            .route
-            .finished(exchange.id, outcome, cause, timings);
+        ticket.flight.route.finished(exchange.id, outcome, cause, timings);
         let sample = Sample {
             began: Offset(offset.since(Offset(duration))),
             took: duration,

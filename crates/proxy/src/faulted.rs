@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use http::{Request, Response, StatusCode, header, request, response};
 use hyper::body::Incoming;
-use murphy_core::exchange::Exchange;
 use murphy_core::draw::identity;
 use murphy_core::effect::{AbortAt, DelayAt, Effect};
+use murphy_core::exchange::Exchange;
 use murphy_core::outcome::Cause;
 use murphy_core::plan::{Plan, Planned};
 use murphy_dialects::dialect::Dialect;

@@ -37,7 +37,10 @@ const END_TO_END: [&str; 10] = [
 /// Removes from a request what is not for the next hop. Keeps `te: trailers`; gives back the value of
 /// `upgrade` if the request asks for one.
 pub fn strip_request(headers: &mut HeaderMap) -> Option<HeaderValue> {
-    if !headers.keys().any(|name| is_for_one_hop(name) || name.as_str() == AGENT_HEADER) {
+    if !headers
+        .keys()
+        .any(|name| is_for_one_hop(name) || name.as_str() == AGENT_HEADER)
+    {
         return None;
     }
     let upgrade = wanted_upgrade(headers);

@@ -176,7 +176,7 @@ async fn at_accept_no_byte_is_read_and_no_handshake_is_made() {
                 (Outcome::Dropped, Cause::Murphy)
             );
             assert_eq!(exchange.faults[0].fault, "abort");
-            assert_eq!(exchange.route, "-");
+            assert_eq!(&*exchange.route, "-");
         }
         assert_eq!(bench.injected(&["fault=\"abort\""]).await, 2.0);
     }

@@ -145,10 +145,8 @@ async fn a_retrying_hop_hides_neither_the_rate_of_calls_nor_that_of_operations()
         .filter(|exchange| exchange.outcome == Outcome::ServerError);
     assert_eq!(failed.clone().count(), failed_calls);
     assert!(failed.clone().all(|exchange| exchange.cause == Cause::Murphy));
-    let operations: std::collections::BTreeSet<&str> = exchanges
-        .iter()
-        .map(|exchange| exchange.operation.as_str())
-        .collect();
+    let operations: std::collections::BTreeSet<_> =
+        exchanges.iter().map(|exchange| exchange.operation).collect();
     assert_eq!(operations.len(), OPERATIONS);
     // Who failed at the third attempt failed for good.
     assert_eq!(

@@ -333,7 +333,7 @@ pub(super) fn tells<'e>(exchange: &'e Exchange, told: &Told<'_>) -> &'e AppliedF
         told.effect
     );
     assert_eq!(applied.skipped, None, "{exchange:#?}");
-    assert_eq!(exchange.route, "up");
+    assert_eq!(&*exchange.route, "up");
     applied
 }
 

@@ -31,12 +31,11 @@ rules:
     fault: { status: 503 }
 ";
 /// What stands for Grafana's variables: all jobs, all instances, and intervals that fit the scrapes of the test.
-const VARIABLES: [(&str, &str); 6] = [
+const VARIABLES: [(&str, &str); 5] = [
     ("$__rate_interval", "5s"),
     ("$__interval", "1s"),
     ("$__range", "1m"),
     ("$instance", ".+"),
-    ("$limit", "0.5"),
     ("$job", ".+"),
 ];
 /// The step of annotation queries; `$__interval` above.

@@ -1,175 +1,225 @@
-//! Compares `murphy serve` (no rules) with the bare proxy, in interleaved rounds. Exit code 1 if it is slower than
-//! asked, 3 if no figure could be had.
+//! Compares Murphy with bare proxies and nginx, in interleaved rounds; `scale` measures how cost grows. Exit code 1
+//! if `--check` is given and a figure does not hold, 3 if no figure could be had.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::io;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
-use murphy_bench::load::{Load, Measured, Void};
-use murphy_bench::process::Server;
-use murphy_bench::report::{BARE, Report, Row};
-use murphy_bench::threads::Threads;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use murphy_bench::Void;
+use murphy_bench::measure::{self, Part, Plan};
+use murphy_bench::report::{Form, Report};
+use murphy_bench::results::median;
+use murphy_bench::scale;
+use murphy_bench::targets::{Lab, about, find, hold_this_process};
+use murphy_bench::verdict::verdict;
 
-/// Compares Murphy without rules with a bare hyper proxy.
+/// Compares Murphy with bare hyper proxies and, where it is installed, nginx.
 #[derive(Parser)]
-#[command(after_help = "Example: murphy-bench --murphy target/release/murphy --rounds 7 --at-least 0.85")]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  murphy-bench --rounds 9 --output markdown\n  \
+                  murphy-bench --only throughput --targets bare,murphy --pin\n  murphy-bench scale --docs docs"
+)]
 struct Options {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    compare: Compare,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measures how cost grows with rules, routes, connections, body size and streams.
+    Scale(Scale),
+}
+
+#[derive(Args)]
+struct Common {
     /// The murphy binary; without it, the one beside this program.
     #[arg(long)]
     murphy: Option<PathBuf>,
-    /// Keep-alive connections, each with one request at a time.
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
-    connections: u16,
+    /// Hold proxies to core 0, and load and origin to core 1: figures of one core. Needs `taskset`.
+    #[arg(long)]
+    pin: bool,
     /// Interleaved rounds.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: u16,
-    /// Milliseconds that each target is measured in a round.
-    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(10..=600_000))]
+    /// Milliseconds of a slice: what one target is measured for one kind of work in a round.
+    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     ms: u64,
-    /// Exit with 1 if murphy has less than this share of the best bare proxy's requests per second.
+    /// Do not say on stderr how far it is.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+#[derive(Args)]
+struct Compare {
+    #[command(flatten)]
+    common: Common,
+    /// Only these parts.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Part::value_variants().to_vec())]
+    only: Vec<Part>,
+    /// Only targets whose name contains one of these; the origin is always asked.
+    #[arg(long, value_delimiter = ',')]
+    targets: Vec<String>,
+    /// Keep-alive connections, each with one request at a time.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    connections: u16,
+    /// Requests per second where latency is measured.
+    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: u32,
+    /// Idle connections where memory is measured.
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u16).range(1..=8_000))]
+    idle: u16,
+    /// Leave nginx out.
     #[arg(long)]
-    at_least: Option<f64>,
+    no_nginx: bool,
+    /// Exit with 1 if a figure does not hold.
+    #[arg(long)]
+    check: bool,
     /// How to print.
     #[arg(long, short, value_enum, default_value = "text")]
     output: Output,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Args)]
+struct Scale {
+    #[command(flatten)]
+    common: Common,
+    /// Only these curves.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = scale::Curve::value_variants().to_vec())]
+    only: Vec<scale::Curve>,
+    /// The largest value of each curve; for a quick look.
+    #[arg(long)]
+    up_to: Option<u64>,
+    /// Write the tables into `scale.md` of this folder, between its markers, and a plot of each into `plots/`.
+    #[arg(long)]
+    docs: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
     Text,
+    Markdown,
     Json,
 }
 
-/// What is asked for: label, path at the origin, length in bytes.
-const BODIES: [(&str, &str, usize); 2] = [("200 B", "/200", 200), ("8 KiB", "/8k", 8 * 1024)];
-
-/// Where Murphy has its route to the origin.
-const PREFIX: &str = "/bench";
-
-/// The most requests on one connection in one round.
-const REQUESTS_MAX: usize = 100_000;
-
-/// How long each target is warmed up before the first round, at most.
-const WARM_UP_MAX: Duration = Duration::from_millis(500);
-
-const MURPHY: &str = "murphy";
-
-struct Target {
-    name: String,
-    addr: SocketAddr,
-    prefix: &'static str,
-}
-
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let options = Options::parse();
-    let report = match measure(&options).await {
-        Ok(report) => report,
+    match run(options) {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("murphy-bench: {error}");
-            return ExitCode::from(3);
+            ExitCode::from(3)
         }
+    }
+}
+
+fn run(options: Options) -> Result<ExitCode, Void> {
+    let common = match &options.command {
+        Some(Command::Scale(scale)) => &scale.common,
+        None => &options.compare.common,
+    };
+    if common.pin {
+        hold_this_process(1)?; // before there are other threads
+    }
+    let folder = tempfile::tempdir()?;
+    let nginx = find("nginx").filter(|_| options.command.is_none() && !options.compare.no_nginx);
+    let lab = lab(common, nginx, folder.path().to_owned())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        match &options.command {
+            Some(Command::Scale(scale)) => grow(&lab, scale).await,
+            None => compare(&lab, &options.compare).await,
+        }
+    })
+}
+
+fn lab(common: &Common, nginx: Option<PathBuf>, folder: PathBuf) -> io::Result<Lab> {
+    let here = std::env::current_exe()?;
+    let programs = here.parent().unwrap_or(&here).to_owned();
+    let murphy = match &common.murphy {
+        Some(path) => path
+            .canonicalize()
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?,
+        None => programs.join("murphy"),
+    };
+    Ok(Lab {
+        programs,
+        murphy,
+        nginx,
+        pin: common.pin,
+        folder,
+    })
+}
+
+async fn compare(lab: &Lab, options: &Compare) -> Result<ExitCode, Void> {
+    let common = &options.common;
+    let plan = Plan {
+        parts: options.only.clone(),
+        rounds: common.rounds.into(),
+        slice: Duration::from_millis(common.ms),
+        connections: options.connections.into(),
+        rate: options.rate,
+        idle: options.idle.into(),
+        only: options.targets.clone(),
+    };
+    let results = measure::run(lab, &plan, |line| tell(common, line)).await?;
+    let mut lines = about(lab);
+    lines.push(format!(
+        "{} rounds of {} ms slices; {} connections; latency at {} requests/s; {} idle connections",
+        plan.rounds, common.ms, plan.connections, plan.rate, plan.idle
+    ));
+    if !results.others.is_empty() {
+        let percent = median(results.others.clone()) * 100.0;
+        lines.push(format!(
+            "while rates were measured, others took {percent:.0} % of the cores' time (the more, the less the rates say)"
+        ));
+    }
+    let verdict = verdict(&results);
+    let report = Report {
+        about: lines,
+        results,
+        verdict,
     };
     match options.output {
         Output::Text => print!("{report}"),
-        Output::Json => match serde_json::to_string_pretty(&report) {
-            Ok(json) => println!("{json}"),
-            Err(error) => eprintln!("murphy-bench: {error}"),
-        },
+        Output::Markdown => print!("{}", report.write(Form::Markdown)),
+        Output::Json => println!("{}", serde_json::to_string_pretty(&report)?),
     }
-    match (options.at_least, report.worst(MURPHY)) {
-        (Some(least), Some(worst)) if worst < least => ExitCode::from(1),
-        _ => ExitCode::SUCCESS,
-    }
+    let fails = report.verdict.iter().any(|bar| !bar.ok);
+    Ok(if options.check && fails {
+        ExitCode::from(1)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
-async fn measure(options: &Options) -> Result<Report, Void> {
-    let folder = tempfile::tempdir()?;
-    let (servers, targets) = start(options, folder.path()).await?;
-    let mut rounds: Vec<Vec<Measured>> = BODIES.iter().flat_map(|_| &targets).map(|_| Vec::new()).collect();
-    for round in 0..=options.rounds {
-        let warm_up = round == 0;
-        let pairs = BODIES
-            .iter()
-            .flat_map(|body| targets.iter().map(move |target| (body, target)));
-        for ((body, target), kept) in pairs.zip(&mut rounds) {
-            let measured = load(options, body, target, warm_up).run().await;
-            let measured = measured.map_err(|error| format!("{}: {error}", target.name))?;
-            if !warm_up {
-                kept.push(measured);
-            }
-        }
-    }
-    drop(servers);
-    let pairs = BODIES
-        .iter()
-        .flat_map(|body| targets.iter().map(move |target| (body, target)));
-    let rows = pairs
-        .zip(&rounds)
-        .map(|((body, target), rounds)| Row::of(body.0, &target.name, rounds));
-    Ok(Report::new(
-        options.connections.into(),
-        options.rounds.into(),
-        rows.collect(),
-    ))
-}
-
-fn load(options: &Options, body: &(&str, &str, usize), target: &Target, warm_up: bool) -> Load {
-    let (_, path, body_bytes) = *body;
-    let measured = Duration::from_millis(options.ms);
-    Load {
-        addr: target.addr,
-        path: format!("{}{path}", target.prefix),
-        body_bytes,
-        connections: options.connections.into(),
-        duration: if warm_up {
-            measured.min(WARM_UP_MAX)
-        } else {
-            measured
-        },
-        requests_max: REQUESTS_MAX,
-    }
-}
-
-async fn start(options: &Options, folder: &Path) -> io::Result<(Vec<Server>, Vec<Target>)> {
-    let here = std::env::current_exe()?;
-    let beside = |name: &str| here.with_file_name(name);
-    let any = ["--listen", "127.0.0.1:0"];
-    let origin = Server::start(&beside("bench-origin"), any, folder, "origin ").await?;
-    let upstream = origin.addr.to_string();
-    let target = |name: &str, addr, prefix| Target {
-        name: name.to_owned(),
-        addr,
-        prefix,
+async fn grow(lab: &Lab, options: &Scale) -> Result<ExitCode, Void> {
+    let common = &options.common;
+    let plan = scale::Plan {
+        curves: options.only.clone(),
+        rounds: common.rounds.into(),
+        slice: Duration::from_millis(common.ms),
+        up_to: options.up_to.unwrap_or(u64::MAX),
     };
-    let mut targets = vec![target("origin direct", origin.addr, "")];
-    let mut servers = vec![origin];
-    for threads in [Threads::Multi, Threads::PerCore] {
-        let args = [&any[..], &["--upstream", &upstream, "--threads", threads.name()]].concat();
-        let bare = Server::start(&beside("bare-proxy"), args, folder, "proxy ").await?;
-        targets.push(target(&format!("{BARE} {}", threads.name()), bare.addr, ""));
-        servers.push(bare);
+    let graphs = scale::run(lab, &plan, |line| tell(common, line)).await?;
+    let mut lines = about(lab);
+    lines.push(format!("{} rounds of {} ms slices", plan.rounds, common.ms));
+    print!("{}", scale::docs::write(&lines, &graphs));
+    if let Some(docs) = &options.docs {
+        scale::docs::save(docs, &lines, &graphs)?;
     }
-    let program = match &options.murphy {
-        Some(path) => path.canonicalize()?,
-        None => beside("murphy"),
-    };
-    std::fs::write(folder.join("murphy.toml"), configuration(&upstream))?;
-    std::fs::create_dir(folder.join("scenarios"))?;
-    let murphy = Server::start(&program, ["serve", "--config", "murphy.toml"], folder, "proxy ").await?;
-    targets.push(target(MURPHY, murphy.addr, PREFIX));
-    servers.push(murphy);
-    Ok((servers, targets))
+    Ok(ExitCode::SUCCESS)
 }
 
-fn configuration(upstream: &str) -> String {
-    format!(
-        "[proxy]\nlisten = \"127.0.0.1:0\"\n\n[control]\nlisten = \"127.0.0.1:0\"\n\n\
-         [scenarios]\ndir = \"scenarios\"\n\n\
-         [[routes]]\nname = \"bench\"\npath = \"{PREFIX}\"\nupstream = \"http://{upstream}\"\n"
-    )
+fn tell(common: &Common, line: &str) {
+    if !common.quiet {
+        eprintln!("{line}");
+    }
 }

@@ -104,7 +104,10 @@ mod tests {
     fn an_operation_is_written_with_its_prefix_and_reads_back() {
         let json = serde_json::to_string(&OperationId(7)).unwrap();
         assert_eq!(json, "\"op-7\"");
-        assert_eq!(serde_json::from_str::<OperationId>(&json).unwrap(), OperationId(7));
+        assert_eq!(
+            serde_json::from_str::<OperationId>(&json).unwrap(),
+            OperationId(7)
+        );
         assert!(serde_json::from_str::<OperationId>("\"7\"").is_err());
     }
 }

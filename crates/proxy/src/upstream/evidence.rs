@@ -259,7 +259,7 @@ impl AsyncWrite for Watched {
 
 #[cfg(test)]
 mod tests {
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{TcpListener, TcpStream};
     use tokio::time::Instant;
 

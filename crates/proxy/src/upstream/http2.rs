@@ -175,7 +175,10 @@ impl Http2 {
     }
 
     /// Sends a request. Dropping the future, or the response's body, resets the stream (`CANCEL`).
-    pub(super) async fn send(mut self, request: Request<Outgoing>) -> Result<Response<Incoming>, Box<Failed>> {
+    pub(super) async fn send(
+        mut self,
+        request: Request<Outgoing>,
+    ) -> Result<Response<Incoming>, Box<Failed>> {
         self.sender.try_send_request(request).await.map_err(|mut failed| {
             let request = failed.take_message();
             let error = failed.into_error();

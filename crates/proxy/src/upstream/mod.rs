@@ -329,7 +329,11 @@ impl Outbound<'_> {
                     http2: false,
                 };
                 // On a fresh connection only a request that comes back unsent is sent again.
-                let parts = if facts.reused { self.parts.clone() } else { self.parts.take() };
+                let parts = if facts.reused {
+                    self.parts.clone()
+                } else {
+                    self.parts.take()
+                };
                 let request = self.request(parts, Version::HTTP_11, body)?;
                 // A request that can be sent again needs no look before: if the upstream has closed, it is.
                 let look = reused && !self.repeatable;
@@ -348,7 +352,11 @@ impl Outbound<'_> {
                     http2: true,
                 };
                 let request = self.request(self.parts.clone(), Version::HTTP_2, body)?;
-                (first(Box::pin(connection.send(request)), overdue).await, facts, lease)
+                (
+                    first(Box::pin(connection.send(request)), overdue).await,
+                    facts,
+                    lease,
+                )
             }
         };
         let Some(answer) = answer else {

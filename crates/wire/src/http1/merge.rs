@@ -269,7 +269,8 @@ mod tests {
 
     use super::*;
 
-    const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const HEAD: &[u8] =
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
 
     /// What a reader sees of `bytes`, given in pieces that end at `cuts`.
     fn seen(bytes: &[u8], cuts: &[usize], to_head: bool) -> Vec<u8> {
@@ -279,7 +280,11 @@ mod tests {
         let mut from = 0;
         for cut in cuts.iter().copied().chain([bytes.len()]) {
             let piece = &bytes[from..cut];
-            let passed = if merger.is_merging() { 0 } else { merger.look(piece) };
+            let passed = if merger.is_merging() {
+                0
+            } else {
+                merger.look(piece)
+            };
             out.extend_from_slice(&piece[..passed]);
             if merger.is_merging() {
                 merger.merge(&piece[passed..], |part| out.extend_from_slice(part));
@@ -378,7 +383,12 @@ mod tests {
         ];
         for head in heads {
             let bytes = [head, b"1\r\na\r\n1\r\nb\r\n".as_slice()].concat();
-            assert_eq!(seen(&bytes, &[], false), bytes, "{}", String::from_utf8_lossy(head));
+            assert_eq!(
+                seen(&bytes, &[], false),
+                bytes,
+                "{}",
+                String::from_utf8_lossy(head)
+            );
         }
         let bytes = chunked(&[b"a".to_vec(), b"b".to_vec()]);
         assert_eq!(seen(&bytes, &[], true), bytes, "an answer to HEAD");
@@ -392,7 +402,11 @@ mod tests {
 
     #[test]
     fn an_interim_answer_comes_first() {
-        let bytes = [b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n".as_slice(), &chunked(&[b"a".to_vec(), b"b".to_vec()])].concat();
+        let bytes = [
+            b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n".as_slice(),
+            &chunked(&[b"a".to_vec(), b"b".to_vec()]),
+        ]
+        .concat();
         let seen = seen(&bytes, &[], false);
         assert!(seen.ends_with(b"\r\n\r\n2\r\nab\r\n0\r\n\r\n"));
     }
