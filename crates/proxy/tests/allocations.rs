@@ -44,7 +44,7 @@ const WARM_UP: usize = 200;
 const COUNTED: usize = 1_000;
 
 const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: Tue, 25 Nov 2025 00:00:00 GMT\r\n\
-                      Content-Length: 15\r\n\r\n{\"ok\": \"indeed\"}";
+                      Content-Length: 16\r\n\r\n{\"ok\": \"indeed\"}";
 
 /// Answers every request on every connection, each on a thread of its own: what it allocates is not counted.
 fn origin() -> SocketAddr {
