@@ -93,7 +93,8 @@ async fn serve<S: Service>(
 ) -> Closing {
     let options = &listening.options;
     let mut stage = listening.drain.subscribe();
-    let opening = open(socket, listening);
+    // On the heap: a connection's task lives long, and should not keep the room that its beginning needed.
+    let opening = Box::pin(open(socket, listening));
     let opened = tokio::select! {
         biased;
         opened = opening => opened,
@@ -107,7 +108,7 @@ async fn serve<S: Service>(
     if http2 {
         conn.set_http2();
         let io = WatchedIo::new(transport, Arc::clone(conn), first);
-        return serve_http2(io, conn, service, stage, options).await;
+        return Box::pin(serve_http2(io, conn, service, stage, options)).await;
     }
     let limits = GuardLimits {
         head_bytes_max: options.head_bytes_max,
