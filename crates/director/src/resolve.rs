@@ -16,7 +16,7 @@ use crate::names::closest;
 use crate::settings::{HttpVersion, RouteSettings, SIM, Settings};
 
 /// The most routes.
-pub(crate) const ROUTES_MAX: usize = 256;
+pub(crate) const ROUTES_MAX: usize = 1_024;
 const NAME_BYTES_MAX: usize = 64;
 const PREFIX_BYTES_MAX: usize = 1_024;
 

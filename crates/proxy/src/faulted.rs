@@ -23,7 +23,7 @@ use crate::effects::trace::Trace;
 use crate::effects::{Ctx, mark, request as before, response as behind};
 use crate::forward::{clean, deadline, is_stream, rewrite, send, unasked_switch};
 use crate::inspect::{self, Inspected, Known};
-use crate::pipeline::{Answer, Arrival, Worker};
+use crate::pipeline::{Answer, Arrival, Worker, say_close};
 use crate::record::{End, Record};
 use crate::upgrade;
 use crate::upstream::Sent;
@@ -263,10 +263,11 @@ impl Running<'_> {
     }
 
     /// An answer that a fault gave.
-    fn injected(mut self, response: Response<ProxyBody>) -> Response<ProxyBody> {
+    fn injected(mut self, mut response: Response<ProxyBody>) -> Response<ProxyBody> {
         self.arrival.conn.not_upgraded();
         self.record.received(self.counter.read());
         self.record.head(response.status().as_u16(), Cause::Murphy, false);
+        say_close(&self.arrival.conn, response.headers_mut());
         self.hand_on(response)
     }
 

@@ -224,7 +224,8 @@ impl Worker {
         response: Response<Bytes>,
         record: Box<Record>,
     ) -> Response<ProxyBody> {
-        let (parts, body) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
+        say_close(&arrival.conn, &mut parts.headers);
         let body = ProxyBody::full(body).recorded(record, &parts.headers, &arrival.conn);
         Response::from_parts(parts, body)
     }
@@ -253,6 +254,14 @@ impl Worker {
         record.failed(outcome, error.to_string());
         let problem = Problem::new(status, slug, title, error.to_string()).with("cause", cause.name());
         self.problem(arrival, record, problem, cause)
+    }
+}
+
+/// An answer of Murphy's that comes before the end of the request is the last one on its connection: it says so,
+/// or the client would send its next request into a connection that nobody reads.
+pub fn say_close(conn: &Conn, headers: &mut http::HeaderMap) {
+    if conn.ends_with_answer() {
+        headers.insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
     }
 }
 

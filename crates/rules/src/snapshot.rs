@@ -2,6 +2,7 @@
 //! lives with it.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method};
@@ -82,6 +83,10 @@ pub struct Snapshot {
     pub routes: Vec<RouteEntry>,
     /// Rules that act when a connection is accepted, before its route is known. Empty if a route is protected.
     pub accept: Vec<ActiveRule>,
+    /// Places in `routes` by the first segment of their prefixes; those without a prefix stand in each list.
+    by_segment: HashMap<String, Vec<usize>>,
+    /// Places of the routes without a prefix.
+    everywhere: Vec<usize>,
     active: Vec<ActivationId>,
     counters: Arc<Counters>,
 }
@@ -102,11 +107,14 @@ impl Snapshot {
             rules.into_iter().partition(|rule| rule.compiled.is_at_accept());
         let mut routes: Vec<RouteEntry> = routes.iter().map(|route| entry(route, &rules)).collect();
         routes.sort_by_key(|entry| (Reverse(entry.route.prefix.len()), entry.route.host.is_none()));
+        let (by_segment, everywhere) = index(&routes);
         let protects = routes.iter().any(|entry| entry.route.protected);
         Self {
             generation,
             options,
             routes,
+            by_segment,
+            everywhere,
             accept: if protects { Vec::new() } else { accept },
             active: active.iter().map(|active| active.activation).collect(),
             counters,
@@ -117,7 +125,9 @@ impl Snapshot {
     #[must_use]
     pub fn find<'a>(&self, host: Option<&str>, path: &'a str) -> Option<(&RouteEntry, &'a str)> {
         let host = host.map(without_port);
-        self.routes.iter().find_map(|entry| {
+        let candidates = self.by_segment.get(first_segment(path)).unwrap_or(&self.everywhere);
+        let mut candidates = candidates.iter().filter_map(|place| self.routes.get(*place));
+        candidates.find_map(|entry| {
             let wanted = entry.route.host.as_deref();
             let host_fits =
                 wanted.is_none_or(|wanted| host.is_some_and(|host| host.eq_ignore_ascii_case(wanted)));
@@ -207,6 +217,32 @@ fn entry(route: &Arc<Route>, rules: &[ActiveRule]) -> RouteEntry {
         needs_memory: any(CompiledRule::needs_memory),
         rules,
     }
+}
+
+/// Which routes can take a path, by its first segment: so that finding one does not cost more with each route.
+fn index(routes: &[RouteEntry]) -> (HashMap<String, Vec<usize>>, Vec<usize>) {
+    let segments = routes.iter().map(|entry| first_segment(&entry.route.prefix));
+    let named = segments.filter(|segment| !segment.is_empty());
+    let mut by_segment: HashMap<String, Vec<usize>> =
+        named.map(|segment| (segment.to_owned(), Vec::new())).collect();
+    let mut everywhere = Vec::new();
+    for (place, entry) in routes.iter().enumerate() {
+        match by_segment.get_mut(first_segment(&entry.route.prefix)) {
+            Some(places) => places.push(place),
+            None => {
+                everywhere.push(place);
+                by_segment.values_mut().for_each(|places| places.push(place));
+            }
+        }
+    }
+    (by_segment, everywhere)
+}
+
+/// `openai` of `/openai/v1`.
+fn first_segment(path: &str) -> &str {
+    path.strip_prefix('/')
+        .and_then(|path| path.split('/').next())
+        .unwrap_or_default()
 }
 
 /// The host of an authority: `[::1]:80` is `[::1]`.

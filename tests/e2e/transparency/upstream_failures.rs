@@ -6,7 +6,7 @@ use std::time::Duration;
 use murphy_testkit::Sim;
 use murphy_testkit::daemon::Daemon;
 use murphy_testkit::peer::{Peer, Script};
-use murphy_testkit::raw::RawResponse;
+use murphy_testkit::raw::{End, RawResponse};
 
 use super::setup::{OK, client, configured, proxy_to, within, within_time};
 
@@ -70,6 +70,31 @@ async fn check(daemon: &Daemon, status: u16, says: &str) {
         );
         assert!(exchange["error"].as_str().unwrap().contains(says), "{exchange}");
     }
+}
+
+/// An answer that comes before the end of the request is the last one on its connection, and says so: the client
+/// would otherwise send its next request into a connection that nobody reads.
+#[tokio::test]
+async fn an_answer_before_the_end_of_the_request_says_that_the_connection_closes() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let daemon = proxy_to(&format!("http://{}", socket.local_addr().unwrap())).await;
+    let addr = daemon.proxy();
+    let half = format!("Content-Length: 8192\r\n\r\n{}", "x".repeat(4096));
+    for body in [half.as_str(), "Transfer-Encoding: chunked\r\n\r\n"] {
+        let mut client = client(addr).await;
+        let request = format!("POST /x HTTP/1.1\r\nHost: {addr}\r\n{body}");
+        client.send(request).await.unwrap();
+        let response = within("an answer", client.response("POST")).await;
+        assert_problem(&response, 502);
+        assert_eq!(response.head.header("connection"), Some("close"));
+        let (rest, end) = within("the end", client.read_to_end()).await;
+        assert!(rest.is_empty());
+        assert_eq!(end, End::Fin);
+    }
+    let response = ask(addr, "POST").await;
+    assert_problem(&response, 502);
+    assert_eq!(response.head.header("connection"), None, "the request was read to its end");
 }
 
 #[tokio::test]

@@ -32,6 +32,8 @@ pub struct Conn {
     agent: OnceLock<AgentId>,
     /// The host that the latest request named: mostly the same one.
     host: Mutex<Option<Name>>,
+    /// More of the latest request's body is to come (HTTP/1.1).
+    in_body: AtomicBool,
     reset: AtomicBool,
     cut: Notify,
     switch: AtomicU8,
@@ -88,6 +90,7 @@ impl Conn {
             violation: Mutex::default(),
             agent: OnceLock::new(),
             host: Mutex::default(),
+            in_body: AtomicBool::new(false),
             reset: AtomicBool::new(false),
             cut: Notify::new(),
             switch: AtomicU8::new(Switch::Undecided as u8),
@@ -170,6 +173,18 @@ impl Conn {
             Some(host) if **host == *named => Name::clone(host),
             _ => Name::clone(host.insert(named.into())),
         }
+    }
+
+    pub(super) fn set_in_body(&self, in_body: bool) {
+        self.in_body.store(in_body, Ordering::Release);
+    }
+
+    /// Whether an answer that is given now, while nobody reads the request any more, ends the connection: the
+    /// rest of the request's body stands between the answer and the next request (RFC 9112 §9.3). Such an answer
+    /// should say so.
+    #[must_use]
+    pub fn ends_with_answer(&self) -> bool {
+        !self.is_http2() && self.in_body.load(Ordering::Acquire)
     }
 
     /// Makes the end of the connection a TCP reset: return an error from the service or from the body next.

@@ -136,6 +136,7 @@ impl ClientIo {
             Scan::Hold { from } | Scan::Reject { from, .. } => from,
         };
         let (pass, rest) = input.split_at(passed.min(input.len()));
+        self.conn.set_in_body(self.guard.is_in_body());
         let at_once = if was_empty && self.ready.is_empty() {
             pass.len()
         } else {
