@@ -18,9 +18,11 @@ use std::process::ExitCode;
 use clap::Parser;
 
 /// A call is some forty small allocations, and those of an exchange are freed by whichever worker evicts it: with
-/// the system's allocator that was a seventh of Murphy's own time.
+/// the system's allocator that was a seventh of Murphy's own time. Its settings (few arenas, memory given back
+/// soon) stand in `.cargo/config.toml`.
+#[cfg(not(target_env = "msvc"))]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
