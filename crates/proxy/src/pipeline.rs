@@ -16,6 +16,7 @@ use murphy_core::exchange::Exchange;
 use murphy_core::outcome::{Cause, Outcome};
 use murphy_observe::Observer;
 use murphy_observe::metrics::NO_ROUTE;
+use murphy_rules::matcher::Head;
 use murphy_rules::snapshot::{RouteEntry, Snapshot};
 use tokio::time::Instant;
 
@@ -111,8 +112,16 @@ impl Worker {
         let Some((entry, rest)) = snapshot.find(arrival.host.as_deref(), uri.path()) else {
             return self.refuse(&arrival, &parts, no_route(&snapshot));
         };
+        let head = Head {
+            method: &parts.method,
+            path: rest,
+            query: uri.query(),
+            headers: &parts.headers,
+            agent: &arrival.agent,
+        };
+        let untouched = entry.rules.is_empty() || !entry.may_touch(&head);
         let request = Request::from_parts(parts, body);
-        if entry.rules.is_empty() {
+        if untouched {
             return self.untouched(&snapshot, entry, &arrival, rest, request).await;
         }
         // On the heap: the future of an ordinary call is moved once, so it should be small.

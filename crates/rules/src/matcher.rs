@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, Method};
+use murphy_core::agent::AgentId;
 use murphy_core::call::{Body, Call};
 use murphy_core::problem::{Path, Problem};
 use murphy_core::route::Route;
@@ -16,6 +17,21 @@ use crate::scenario::{BodyWhen, When};
 
 /// How much of a body, in bytes, a pattern looks at.
 pub const BODY_MATCH_BYTES_MAX: usize = 64 << 10;
+
+/// What is known of a call before its body is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Head<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The path below the route's prefix.
+    pub path: &'a str,
+    /// The query, without `?`.
+    pub query: Option<&'a str>,
+    /// The fields.
+    pub headers: &'a HeaderMap,
+    /// Who calls.
+    pub agent: &'a AgentId,
+}
 
 /// A compiled `when`.
 #[derive(Debug, Clone)]
@@ -88,13 +104,35 @@ impl Matcher {
         fits(&self.route, Some(&route.name)) && fits(&self.dialect, Some(&route.dialect))
     }
 
+    /// Whether a call of a covered route can match, as far as its head tells: what is not known yet counts as
+    /// matching.
+    #[must_use]
+    pub fn may_match(&self, head: &Head<'_>) -> bool {
+        fits(&self.method, Some(head.method.as_str()))
+            && fits(&self.path, Some(head.path))
+            && fits(&self.agent, Some(&head.agent.shown))
+            && self
+                .headers
+                .iter()
+                .all(|(name, set)| header_fits(head.headers, name, set))
+            && self
+                .query
+                .iter()
+                .all(|(name, set)| query_fits(head.query, name, set))
+    }
+
     /// Whether a call of a covered route matches. Cheap facts first.
     #[must_use]
     pub fn matches(&self, call: &Call<'_>) -> bool {
         let facts = &call.facts;
-        fits(&self.method, Some(call.method.as_str()))
-            && fits(&self.path, Some(call.path))
-            && fits(&self.agent, Some(&call.agent.shown))
+        let head = Head {
+            method: call.method,
+            path: call.path,
+            query: call.query,
+            headers: call.headers,
+            agent: call.agent,
+        };
+        self.may_match(&head)
             && fits(&self.model, facts.model.as_deref())
             && fits(&self.mcp_method, facts.mcp_method.as_deref())
             && fits(&self.tool, facts.tool.as_deref())
@@ -106,14 +144,6 @@ impl Matcher {
                 .attempt
                 .as_ref()
                 .is_none_or(|set| set.holds(|wanted| wanted.holds(call.attempt)))
-            && self
-                .headers
-                .iter()
-                .all(|(name, set)| header_fits(call.headers, name, set))
-            && self
-                .query
-                .iter()
-                .all(|(name, set)| query_fits(call.query, name, set))
             && self.body.as_ref().is_none_or(|body| body.matches(call.body))
     }
 

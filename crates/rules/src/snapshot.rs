@@ -15,6 +15,7 @@ use murphy_core::route::Route;
 
 use crate::compile::{CompiledRule, CompiledScenario};
 use crate::limits::BlastLimits;
+use crate::matcher::Head;
 use crate::ordinals::Counters;
 
 /// A scenario that is switched on.
@@ -70,6 +71,15 @@ pub struct RouteEntry {
     pub needs_facts: bool,
     /// A rule may give an earlier answer again, so answers of this route are kept.
     pub needs_memory: bool,
+}
+
+impl RouteEntry {
+    /// Whether a call with this head may be touched. If not, its body need not be read, nor anything decided.
+    #[must_use]
+    pub fn may_touch(&self, head: &Head<'_>) -> bool {
+        let mut rules = self.rules.iter();
+        self.needs_memory || rules.any(|rule| rule.compiled.matcher.may_match(head))
+    }
 }
 
 /// What is in force.
