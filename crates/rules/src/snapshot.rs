@@ -135,7 +135,10 @@ impl Snapshot {
     #[must_use]
     pub fn find<'a>(&self, host: Option<&str>, path: &'a str) -> Option<(&RouteEntry, &'a str)> {
         let host = host.map(without_port);
-        let candidates = self.by_segment.get(first_segment(path)).unwrap_or(&self.everywhere);
+        let candidates = self
+            .by_segment
+            .get(first_segment(path))
+            .unwrap_or(&self.everywhere);
         let mut candidates = candidates.iter().filter_map(|place| self.routes.get(*place));
         candidates.find_map(|entry| {
             let wanted = entry.route.host.as_deref();

@@ -94,7 +94,11 @@ async fn an_answer_before_the_end_of_the_request_says_that_the_connection_closes
     }
     let response = ask(addr, "POST").await;
     assert_problem(&response, 502);
-    assert_eq!(response.head.header("connection"), None, "the request was read to its end");
+    assert_eq!(
+        response.head.header("connection"),
+        None,
+        "the request was read to its end"
+    );
 }
 
 #[tokio::test]
