@@ -13,6 +13,8 @@ use std::ops::Range;
 
 /// The longest head that is looked at, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// What no reader takes for a chunk's size.
+const NO_SIZE: &[u8] = b"!";
 /// The longest size line that is merged: eight digits and a CRLF.
 const LINE_BYTES_MAX: usize = 10;
 
@@ -86,14 +88,20 @@ impl ChunkMerger {
             whole = held;
             &whole
         };
-        let rest = self.find_data(bytes);
+        let (rest, broken_end) = self.find_data(bytes);
         let total: usize = self.data.iter().map(Range::len).sum();
         if total > 0 {
             hand_on(format!("{total:x}\r\n").as_bytes());
             for range in self.data.drain(..) {
                 hand_on(bytes.get(range).unwrap_or_default());
             }
-            hand_on(b"\r\n");
+        }
+        // What stands in the place of a chunk's end must not be taken for the next chunk: a reader has to fail
+        // there, as it would have.
+        match (total > 0, broken_end) {
+            (true, false) => hand_on(b"\r\n"),
+            (false, true) => hand_on(NO_SIZE),
+            (true, true) | (false, false) => {}
         }
         let rest = bytes.get(rest..).unwrap_or_default();
         if self.state == State::Raw {
@@ -110,25 +118,26 @@ impl ChunkMerger {
         std::mem::take(&mut self.held)
     }
 
-    /// Finds the data in `bytes`; returns where what is not understood, or not complete, begins.
-    fn find_data(&mut self, bytes: &[u8]) -> usize {
+    /// Finds the data in `bytes`; returns where what is not understood, or not complete, begins, and whether it
+    /// stands in the place of a chunk's end.
+    fn find_data(&mut self, bytes: &[u8]) -> (usize, bool) {
         let mut at = 0;
         loop {
             let rest = bytes.get(at..).unwrap_or_default();
             if rest.is_empty() {
-                return at;
+                return (at, false);
             }
             match self.state {
-                State::Raw | State::Head => return at,
+                State::Raw | State::Head => return (at, false),
                 State::Size => match size_line(rest) {
-                    Line::More => return at,
+                    Line::More => return (at, false),
                     Line::Size(line, size) => {
                         at += line;
                         self.state = State::Data(size);
                     }
                     Line::Other => {
                         self.state = State::Raw;
-                        return at;
+                        return (at, false);
                     }
                 },
                 State::Data(left) => {
@@ -145,10 +154,10 @@ impl ChunkMerger {
                         at += 2;
                         self.state = State::Size;
                     }
-                    [b'\r'] => return at,
+                    [b'\r'] => return (at, false),
                     _ => {
                         self.state = State::Raw;
-                        return at;
+                        return (at, true);
                     }
                 },
             }
@@ -396,8 +405,30 @@ mod tests {
 
     #[test]
     fn a_broken_end_of_a_chunk_stays_broken() {
-        let bytes = [HEAD, b"1\r\naX1\r\nb\r\n".as_slice()].concat();
-        assert_eq!(&seen(&bytes, &[], false)[HEAD.len()..], b"1\r\na\r\nX1\r\nb\r\n");
+        // What follows reads like a chunk, and is none.
+        let body = b"1\r\na1\r\nb\r\n";
+        let bytes = [HEAD, body.as_slice()].concat();
+        assert_eq!(&seen(&bytes, &[], false)[HEAD.len()..], body);
+        let behind_the_data = HEAD.len() + 4;
+        assert_eq!(
+            &seen(&bytes, &[behind_the_data], false)[HEAD.len()..],
+            b"1\r\na\r\n!1\r\nb\r\n"
+        );
+    }
+
+    #[test]
+    fn a_carriage_return_that_ends_no_chunk_is_no_end() {
+        let body = [b"a\r\n".as_slice(), &[b'\r'; 11], b"1\r\n\r"].concat();
+        let bytes = [HEAD, &body].concat();
+        for cut in 0..bytes.len() {
+            let seen = seen(&bytes, &[cut], false);
+            assert_eq!(
+                data_until_wrong(&seen[HEAD.len()..]),
+                data_until_wrong(&body),
+                "cut at {cut}: {:?}",
+                String::from_utf8_lossy(&seen[HEAD.len()..])
+            );
+        }
     }
 
     #[test]
@@ -412,6 +443,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::testing::cases(4_096))]
+
         #[test]
         fn the_data_stays_however_it_is_cut(
             pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..12),
