@@ -5,10 +5,14 @@
 
 pub mod coding;
 pub mod corrupt;
+pub mod event_stream;
+mod feed;
 pub mod http1;
 mod json;
 pub mod json_edit;
+pub mod json_span;
 pub mod pace;
+pub mod sse;
 pub mod truncate;
 
 /// What the crate's property tests have in common.
