@@ -38,8 +38,7 @@ const WS_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
 pub(crate) fn router(state: State) -> Router {
     Router::new()
-        .route("/v1/chat/completions", post(llm::openai::chat_completion))
-        .route("/v1/models", get(llm::openai::models))
+        .merge(llm_apis())
         .route("/echo", any(echo::echo))
         .route("/sink", any(echo::sink))
         .route("/status/{code}", any(plain::status))
@@ -61,6 +60,34 @@ pub(crate) fn router(state: State) -> Router {
         .layer(DefaultBodyLimit::disable()) // each reader of a body has its own bound
         .layer(middleware::from_fn_with_state(state.clone(), calls::count))
         .with_state(state)
+}
+
+/// The simulated LLM APIs.
+fn llm_apis() -> Router<State> {
+    use llm::{anthropic, bedrock, gemini, models, openai};
+
+    let azure = "/openai/deployments/{deployment}/chat/completions";
+    Router::new()
+        .route("/v1/chat/completions", post(openai::chat_completion))
+        .route(azure, post(openai::chat_completion))
+        .route("/v1/responses", post(openai::responses))
+        .route("/v1/embeddings", post(openai::embeddings))
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{model}", get(models::one).post(gemini::call))
+        .route("/v1/messages", post(anthropic::messages))
+        .route("/v1/messages/count_tokens", post(anthropic::count_tokens))
+        .route("/v1beta/models", get(models::gemini_list))
+        .route(
+            "/v1beta/models/{call}",
+            get(models::gemini_one).post(gemini::call),
+        )
+        .route("/model/{model}/converse", post(bedrock::converse))
+        .route("/model/{model}/converse-stream", post(bedrock::converse_stream))
+        .route("/model/{model}/invoke", post(bedrock::invoke))
+        .route(
+            "/model/{model}/invoke-with-response-stream",
+            post(bedrock::invoke_stream),
+        )
 }
 
 #[derive(Deserialize)]

@@ -1,238 +1,76 @@
-//! OpenAI's chat completions and model list, in the shapes of the API reference
-//! (<https://platform.openai.com/docs/api-reference/chat>).
+//! OpenAI's APIs, in the shapes of the API reference (<https://platform.openai.com/docs/api-reference>): what they
+//! share. Azure's deployments and, nearly, Mistral speak the same chat completions.
 
-use std::time::Duration;
-
-use axum::Json;
-use axum::extract::{Query, Request};
-use axum::response::{IntoResponse as _, Response};
-use bytes::Bytes;
-use http::{StatusCode, header};
-use murphy_core::draw::identity;
-use serde::Deserialize;
+use axum::response::Response;
+use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::bodies::timed;
-use crate::plain::{Refusal, milliseconds, whole};
-use crate::routes::event_stream;
+use super::brain::{Choice, Tool};
+use super::json::{at, either, list, text};
+use super::send;
 
-/// The largest request.
-const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+mod chat;
+mod embeddings;
+pub(super) mod mistral;
+mod responses;
+mod responses_stream;
 
-/// How much of the last message is repeated, in bytes: each word of a stream is a chunk of its own.
-const ECHO_BYTES_MAX: usize = 64 * 1024;
+pub(crate) use chat::chat_completion;
+pub(crate) use embeddings::embeddings;
+pub(crate) use responses::responses;
 
 /// When everything here was made: fixed, so that equal requests have equal answers.
-const CREATED: u64 = 1_760_000_000;
-
-#[derive(Deserialize)]
-struct ChatRequest {
-    model: String,
-    messages: Vec<Message>,
-    #[serde(default)]
-    stream: bool,
-    stream_options: Option<StreamOptions>,
-}
-
-#[derive(Deserialize)]
-struct StreamOptions {
-    #[serde(default)]
-    include_usage: bool,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    role: String,
-    content: Option<Content>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)] // the API's own shape: a string or a list of parts
-enum Content {
-    Text(String),
-    Parts(Vec<Part>),
-}
-
-#[derive(Deserialize)]
-struct Part {
-    text: Option<String>,
-}
-
-impl Message {
-    fn text(&self) -> String {
-        match &self.content {
-            None => String::new(),
-            Some(Content::Text(text)) => text.clone(),
-            Some(Content::Parts(parts)) => {
-                let texts: Vec<&str> = parts.iter().filter_map(|part| part.text.as_deref()).collect();
-                texts.join(" ")
-            }
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Speed {
-    #[serde(default)]
-    interval_ms: u64,
-}
-
-/// `POST /v1/chat/completions`.
-pub(crate) async fn chat_completion(
-    Query(speed): Query<Speed>,
-    request: Request,
-) -> Result<Response, Refusal> {
-    let interval = milliseconds("interval_ms", speed.interval_ms)?;
-    let (body, _) = whole(request.into_body(), BODY_BYTES_MAX).await?;
-    let chat: ChatRequest = match serde_json::from_slice(&body) {
-        Ok(chat) => chat,
-        Err(error) => {
-            let why = format!("We could not parse the JSON body of your request: {error}");
-            return Ok(invalid(&why, None));
-        }
-    };
-    if chat.messages.is_empty() {
-        let why = "Invalid 'messages': empty array. Expected an array with minimum length 1.";
-        return Ok(invalid(why, Some("messages")));
-    }
-    let completion = Completion::new(&chat, identity(&[&body]));
-    let mut response = if chat.stream {
-        let usage = chat.stream_options.is_some_and(|options| options.include_usage);
-        completion.streamed(usage, interval)
-    } else {
-        Json(completion.whole()).into_response()
-    };
-    if let Ok(id) = format!("req_{:032x}", completion.id).parse() {
-        response.headers_mut().insert("x-request-id", id);
-    }
-    Ok(response)
-}
+pub(super) const CREATED: u64 = 1_760_000_000;
 
 /// A refusal in the API's own shape.
 fn invalid(message: &str, param: Option<&str>) -> Response {
     let error = json!({ "error": {
         "message": message, "type": "invalid_request_error", "param": param, "code": null,
     }});
-    (StatusCode::BAD_REQUEST, Json(error)).into_response()
+    send::json(StatusCode::BAD_REQUEST, &error)
 }
 
-/// One answer, before it is put into a shape.
-struct Completion {
-    id: u64,
-    model: String,
-    text: String,
-    prompt_tokens: usize,
+/// A refusal of a body that is no JSON object.
+fn unreadable(why: &str) -> Response {
+    invalid(
+        &format!("We could not parse the JSON body of your request: {why}"),
+        None,
+    )
 }
 
-impl Completion {
-    fn new(chat: &ChatRequest, id: u64) -> Self {
-        let last = chat.messages.iter().rev().find(|message| message.role == "user");
-        let mut text = format!("You said: {}", last.map(Message::text).unwrap_or_default());
-        text.truncate(text.floor_char_boundary(ECHO_BYTES_MAX));
-        Self {
-            id,
-            model: chat.model.clone(),
-            text,
-            prompt_tokens: chat.messages.iter().map(|message| tokens(&message.text())).sum(),
+/// A refusal of a body that lacks this.
+fn missing(param: &str) -> Response {
+    invalid(&format!("Missing required parameter: '{param}'."), Some(param))
+}
+
+/// Every response has an id in this field.
+fn identified(response: Response, id: u64) -> Response {
+    send::with_header(response, "x-request-id", &format!("req_{id:032x}"))
+}
+
+/// Tools in both spellings: Chat Completions nests what Responses has flat. Tools that the provider runs itself
+/// are none of ours.
+fn tools(request: &Value) -> Vec<Tool> {
+    let functions = list(at(request, "/tools")).iter().filter_map(|tool| {
+        let function = either(tool, &["function"]);
+        let definition = if function.is_null() { tool } else { function };
+        let name = at(definition, "/name").as_str()?;
+        Some(Tool::new(name, at(definition, "/parameters"), definition))
+    });
+    functions.collect()
+}
+
+/// `tool_choice` in both spellings, and Mistral's `any`.
+fn choice(request: &Value) -> Choice {
+    let choice = at(request, "/tool_choice");
+    match choice.as_str() {
+        Some("none") => Choice::None,
+        Some("required" | "any") => Choice::Any,
+        Some(_) => Choice::Auto,
+        None => {
+            let names = [text(choice, "/function/name"), text(choice, "/name")];
+            let named = names.into_iter().find(|name| !name.is_empty());
+            named.map_or(Choice::Auto, |name| Choice::Named(name.to_owned()))
         }
     }
-
-    fn usage(&self) -> Value {
-        let completion_tokens = tokens(&self.text);
-        json!({
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": completion_tokens,
-            "total_tokens": self.prompt_tokens + completion_tokens,
-            "prompt_tokens_details": { "cached_tokens": 0, "audio_tokens": 0 },
-            "completion_tokens_details": {
-                "reasoning_tokens": 0, "audio_tokens": 0,
-                "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0,
-            },
-        })
-    }
-
-    fn frame(&self, object: &str, choices: Value) -> Value {
-        json!({
-            "id": format!("chatcmpl-{:016x}", self.id),
-            "object": object,
-            "created": CREATED,
-            "model": self.model,
-            "choices": choices,
-            "service_tier": "default",
-            "system_fingerprint": "fp_sim",
-        })
-    }
-
-    fn whole(&self) -> Value {
-        let message = json!({
-            "role": "assistant", "content": self.text, "refusal": null, "annotations": [],
-        });
-        let choices = json!([
-            { "index": 0, "message": message, "logprobs": null, "finish_reason": "stop" },
-        ]);
-        let mut whole = self.frame("chat.completion", choices);
-        set(&mut whole, "usage", self.usage());
-        whole
-    }
-
-    fn streamed(&self, with_usage: bool, interval: Duration) -> Response {
-        let mut events: Vec<Bytes> = self.chunks(with_usage).iter().map(event).collect();
-        events.push(Bytes::from_static(b"data: [DONE]\n\n"));
-        let count = events.len() as u64;
-        let body = timed(count, interval, move |n| {
-            events.get(n as usize).cloned().unwrap_or_default()
-        });
-        event_stream(body)
-    }
-
-    fn chunks(&self, with_usage: bool) -> Vec<Value> {
-        let role = json!({ "role": "assistant", "content": "", "refusal": null });
-        let mut chunks = vec![self.chunk(role, Value::Null)];
-        chunks.extend(
-            self.text
-                .split_inclusive(' ')
-                .map(|word| self.chunk(json!({ "content": word }), Value::Null)),
-        );
-        chunks.push(self.chunk(json!({}), json!("stop")));
-        if with_usage {
-            // `stream_options.include_usage`: null in every chunk but one more at the end, which has no choices.
-            for chunk in &mut chunks {
-                set(chunk, "usage", Value::Null);
-            }
-            let mut last = self.frame("chat.completion.chunk", json!([]));
-            set(&mut last, "usage", self.usage());
-            chunks.push(last);
-        }
-        chunks
-    }
-
-    fn chunk(&self, delta: Value, finish_reason: Value) -> Value {
-        let choices = json!([
-            { "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason },
-        ]);
-        self.frame("chat.completion.chunk", choices)
-    }
-}
-
-fn set(object: &mut Value, key: &str, value: Value) {
-    if let Some(object) = object.as_object_mut() {
-        object.insert(key.to_owned(), value);
-    }
-}
-
-fn event(chunk: &Value) -> Bytes {
-    format!("data: {chunk}\n\n").into()
-}
-
-/// Words stand for tokens.
-fn tokens(text: &str) -> usize {
-    text.split_whitespace().count()
-}
-
-/// `GET /v1/models`.
-pub(crate) async fn models() -> Response {
-    let model = |id: &str| json!({ "id": id, "object": "model", "created": CREATED, "owned_by": "sim" });
-    let list = json!({ "object": "list", "data": [model("sim-large"), model("sim-small")] });
-    ([(header::CACHE_CONTROL, "no-store")], Json(list)).into_response()
 }
