@@ -40,8 +40,14 @@ pub struct Facts {
     pub stream: bool,
     /// The JSON-RPC method of an MCP message.
     pub mcp_method: Option<String>,
-    /// The tool that is called.
+    /// The tool that is called, or that the model is told to call.
     pub tool: Option<String>,
+    /// The tools that are offered, by name.
+    pub tools: Vec<String>,
+    /// How many messages (or contents, or input items) the request has.
+    pub messages: Option<u32>,
+    /// The most tokens that the answer may have.
+    pub max_tokens: Option<u64>,
     /// The session that the call belongs to.
     pub session: Option<String>,
 }

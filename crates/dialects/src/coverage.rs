@@ -32,6 +32,9 @@ pub fn failures() -> impl Iterator<Item = Cell> {
             let at = Rendering {
                 now: SystemTime::UNIX_EPOCH,
                 limit: None,
+                bits: 0,
+                path: ordinary_path(dialect.name()),
+                model: None,
             };
             Cell {
                 dialect: dialect.name(),
@@ -40,6 +43,18 @@ pub fn failures() -> impl Iterator<Item = Cell> {
             }
         })
     })
+}
+
+/// Where an API's ordinary call goes: endpoints of one API may fail with different statuses.
+fn ordinary_path(dialect: &str) -> &'static str {
+    match dialect {
+        "openai" | "openai-compatible" | "mistral" => "/v1/chat/completions",
+        "azure-openai" => "/openai/deployments/model/chat/completions",
+        "anthropic" => "/v1/messages",
+        "gemini" => "/v1beta/models/model:generateContent",
+        "bedrock" => "/model/model/converse",
+        _ => "/",
+    }
 }
 
 #[cfg(test)]

@@ -11,11 +11,17 @@ use serde_json::Value;
 
 /// The circumstances of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rendering {
+pub struct Rendering<'a> {
     /// The time now.
     pub now: SystemTime,
     /// The limiter that counted the call, and what it read.
     pub limit: Option<(Limit, LimitReading)>,
+    /// Drawn for this answer: what an API makes up for each answer, its request ids say, is made of these bits.
+    pub bits: u64,
+    /// The path below the route's prefix, and the query: endpoints of one API may fail in different words.
+    pub path: &'a str,
+    /// The model that was asked, as far as it is known.
+    pub model: Option<&'a str>,
 }
 
 /// What an API speaks.
@@ -31,8 +37,8 @@ pub trait Dialect: Send + Sync {
     fn facts(&self, method: &Method, path: &str, headers: &HeaderMap, body: Option<&Value>) -> Facts;
 
     /// A failure as this API sends it, with the headers of the limiter if there is one.
-    fn render(&self, failure: &Failure, at: &Rendering) -> Reply;
+    fn render(&self, failure: &Failure, at: &Rendering<'_>) -> Reply;
 
     /// The headers by which this API tells a call how it stands with a limiter; none without one.
-    fn limit_headers(&self, at: &Rendering) -> Vec<(HeaderName, HeaderValue)>;
+    fn limit_headers(&self, at: &Rendering<'_>) -> Vec<(HeaderName, HeaderValue)>;
 }

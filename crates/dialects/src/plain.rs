@@ -31,7 +31,7 @@ impl Dialect for Plain {
         }
     }
 
-    fn render(&self, failure: &Failure, at: &Rendering) -> Reply {
+    fn render(&self, failure: &Failure, at: &Rendering<'_>) -> Reply {
         let status = status(failure.kind);
         let detail = failure.message.as_deref().unwrap_or_else(|| detail(failure.kind));
         let problem = json!({
@@ -61,7 +61,7 @@ impl Dialect for Plain {
         }
     }
 
-    fn limit_headers(&self, at: &Rendering) -> Vec<(HeaderName, HeaderValue)> {
+    fn limit_headers(&self, at: &Rendering<'_>) -> Vec<(HeaderName, HeaderValue)> {
         let Some((limit, reading)) = &at.limit else {
             return Vec::new();
         };

@@ -1,34 +1,64 @@
 //! The dialects that there are, and those that are announced.
 
+use crate::anthropic::Anthropic;
+use crate::auto;
+use crate::azure_openai::AzureOpenAi;
+use crate::bedrock::Bedrock;
 use crate::dialect::Dialect;
+use crate::gemini::Gemini;
+use crate::mistral::Mistral;
+use crate::openai::OpenAi;
+use crate::openai_compatible::OpenAiCompatible;
 use crate::plain::Plain;
 
 /// Every dialect, one line each.
-static DIALECTS: [&dyn Dialect; 1] = [&Plain];
+static DIALECTS: &[&dyn Dialect] = &[
+    &Plain,
+    &OpenAi,
+    &AzureOpenAi,
+    &Mistral,
+    &OpenAiCompatible,
+    &Anthropic,
+    &Gemini,
+    &Bedrock,
+];
 
-/// The names of the dialects that there are.
-pub const NAMES: &[&str] = &["plain"];
-
-/// Names that a configuration may use already. They behave as `plain` until their dialect is there.
-pub const PLANNED: &[&str] = &[
+/// The names of the dialects that there are, in the same order.
+pub const NAMES: &[&str] = &[
+    "plain",
     "openai",
-    "anthropic",
-    "gemini",
     "azure-openai",
-    "bedrock",
     "mistral",
     "openai-compatible",
-    "mcp",
-    "auto",
+    "anthropic",
+    "gemini",
+    "bedrock",
 ];
+
+/// Names that a configuration may use already. They behave as `plain` until their dialect is there.
+pub const PLANNED: &[&str] = &["mcp"];
+
+/// The name of a route's dialect that is found out for each call: by the upstream's host, then by the path.
+pub const AUTO: &str = "auto";
 
 /// The dialect of that name: for a planned one, `plain`; `None` if the name is not known.
 #[must_use]
 pub fn named(name: &str) -> Option<&'static dyn Dialect> {
-    if PLANNED.contains(&name) {
+    if PLANNED.contains(&name) || name == AUTO {
         return Some(&Plain);
     }
-    DIALECTS.into_iter().find(|dialect| dialect.name() == name)
+    DIALECTS.iter().copied().find(|dialect| dialect.name() == name)
+}
+
+/// The dialect of a call on a route: `upstream` is the upstream's authority, `path` the path that it gets.
+#[must_use]
+pub fn of_call(route: &str, upstream: &str, path: &str) -> &'static dyn Dialect {
+    let name = if route == AUTO {
+        auto::recognised(Some(upstream), path)
+    } else {
+        route
+    };
+    named(name).unwrap_or(&Plain)
 }
 
 #[cfg(test)]
@@ -36,8 +66,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn auto_goes_by_host_and_path_and_other_names_stand() {
+        let name = |route, upstream, path| of_call(route, upstream, path).name();
+        assert_eq!(name("auto", "api.anthropic.com", "/v1/messages"), "anthropic");
+        assert_eq!(
+            name("auto", "127.0.0.1:9000", "/v1/chat/completions"),
+            name("auto", "x.test", "/v1/chat/completions")
+        );
+        assert_eq!(name("auto", "127.0.0.1:9000", "/anything"), "plain");
+        assert_eq!(name("gemini", "api.anthropic.com", "/v1/messages"), "gemini");
+        assert_eq!(
+            name("auto", "127.0.0.1:9000", "/mcp"),
+            "plain",
+            "until there is one"
+        );
+    }
+
+    #[test]
     fn every_name_leads_to_its_dialect_and_planned_ones_to_plain() {
-        assert_eq!(DIALECTS.map(|dialect| dialect.name()), NAMES);
+        let names: Vec<_> = DIALECTS.iter().map(|dialect| dialect.name()).collect();
+        assert_eq!(names, NAMES);
         for name in PLANNED {
             assert_eq!(named(name).map(|dialect| dialect.name()), Some("plain"), "{name}");
             assert!(!NAMES.contains(name), "{name} is no longer planned");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use murphy_core::effect::{BodyEdit, Edit, Effect, ReplySource, Respond, Side};
 use murphy_core::outcome::Outcome;
 use murphy_core::route::Route;
-use murphy_dialects::coverage;
+use murphy_dialects::{coverage, registry};
 use murphy_rules::scenario::Rule;
 
 use crate::library::Entry;
@@ -100,9 +100,10 @@ fn reply_fails(respond: &Respond, route: &Route) -> bool {
     match &respond.reply {
         ReplySource::Fixed(reply) => Outcome::of_status(reply.status).is_error(),
         ReplySource::Failure(failure) => {
-            let dialect = murphy_dialects::registry::named(&route.dialect).map(|dialect| dialect.name());
+            let upstream = route.upstream.authority.as_str();
+            let dialect = registry::of_call(&route.dialect, upstream, &route.upstream.base_path).name();
             coverage::failures()
-                .find(|cell| Some(cell.dialect) == dialect && cell.kind == failure.kind)
+                .find(|cell| cell.dialect == dialect && cell.kind == failure.kind)
                 .is_some_and(|cell| Outcome::of_status(cell.status).is_error())
         }
         ReplySource::SelfRedirect { .. } | ReplySource::Earlier => false,

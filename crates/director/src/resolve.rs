@@ -94,7 +94,8 @@ pub(crate) fn warnings(written: &[RouteSettings]) -> Vec<String> {
 
 /// All names that `dialect` may have.
 pub(crate) fn dialects() -> Vec<&'static str> {
-    registry::NAMES.iter().chain(registry::PLANNED).copied().collect()
+    let names = registry::NAMES.iter().chain(registry::PLANNED).copied();
+    names.chain([registry::AUTO]).collect()
 }
 
 struct Reader<'a> {

@@ -10,8 +10,9 @@ use murphy_core::effect::{AbortAt, DelayAt, Effect};
 use murphy_core::exchange::Exchange;
 use murphy_core::outcome::Cause;
 use murphy_core::plan::{Plan, Planned};
+use murphy_core::route::Route;
 use murphy_dialects::dialect::Dialect;
-use murphy_dialects::plain::Plain;
+
 use murphy_dialects::registry;
 use murphy_rules::explain::held_rules;
 use murphy_rules::snapshot::{RouteEntry, Snapshot};
@@ -47,9 +48,9 @@ pub async fn call(
     let (mut parts, body) = request.into_parts();
     let body = Counted::new(body, content_length(&parts.headers));
     let counter = body.counter();
-    let dialect = registry::named(&entry.route.dialect).unwrap_or(&Plain);
+    let dialect = dialect_of(&entry.route, rest);
     let cap = snapshot.options.body_inspect_bytes_max as u64;
-    let inspected = inspect::body(entry, dialect, &parts, boxed(body), cap).await;
+    let inspected = inspect::body(entry, dialect, (&parts, rest), boxed(body), cap).await;
     let (mut record, plan) = decide(
         worker, snapshot, entry, arrival, rest, &parts, &inspected, dialect,
     );
@@ -60,6 +61,9 @@ pub async fn call(
     // A place under a limit is given back when the fault is over, not when a long answer is.
     let until_head = !effects.iter().any(|planned| lasts_into_body(&planned.effect));
     record.hold(permits, until_head);
+    let model = record.model();
+    let query = parts.uri.query();
+    let path = query.map_or_else(|| rest.to_owned(), |query| format!("{rest}?{query}"));
     let target = parts
         .uri
         .path_and_query()
@@ -76,6 +80,8 @@ pub async fn call(
         body_bytes_max: cap,
         arrived: arrival.arrived,
         target: &target,
+        path: &path,
+        model: model.as_deref(),
     };
     let running = Running {
         worker,
@@ -117,7 +123,7 @@ fn decide(
         agent: &arrival.agent,
         attempt: 1,
     };
-    let mut call = inspected.call(entry, parts, known, facts);
+    let mut call = inspected.call(entry, dialect.name(), parts, known, facts);
     let mut record = worker.open(
         snapshot,
         Some(entry),
@@ -126,7 +132,7 @@ fn decide(
         (Exchange::method_of(&parts.method), rest),
     );
     record.facts(&call.facts);
-    call.attempt = record.attempt();
+    call.attempt = record.attempt().max(said_attempt(&parts.headers));
     let decided = catch_unwind(AssertUnwindSafe(|| {
         snapshot.plan(&entry.rules, &call, record.operation(), arrival.offset)
     }));
@@ -135,6 +141,23 @@ fn decide(
         Plan::default()
     });
     (record, plan)
+}
+
+/// The dialect of a call on a route.
+#[must_use]
+pub fn dialect_of(route: &Route, rest: &str) -> &'static dyn Dialect {
+    if *route.dialect != *registry::AUTO || route.upstream.base_path.is_empty() {
+        return registry::of_call(&route.dialect, route.upstream.authority.as_str(), rest);
+    }
+    let path = format!("{}{rest}", route.upstream.base_path);
+    registry::of_call(&route.dialect, route.upstream.authority.as_str(), &path)
+}
+
+/// Which try the client says that it is: the official SDKs count their retries from 0.
+fn said_attempt(headers: &http::HeaderMap) -> u32 {
+    let said = headers.get("x-stainless-retry-count");
+    let retries = said.and_then(|value| value.to_str().ok()?.parse::<u32>().ok());
+    retries.map_or(1, |retries| retries.saturating_add(1))
 }
 
 fn lasts_into_body(effect: &Effect) -> bool {

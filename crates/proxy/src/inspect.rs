@@ -30,11 +30,11 @@ enum Read {
 pub async fn body(
     entry: &RouteEntry,
     dialect: &dyn Dialect,
-    parts: &request::Parts,
+    (parts, path): (&request::Parts, &str),
     body: BoxBody,
     cap: u64,
 ) -> Inspected {
-    let facts_are_in_body = entry.needs_facts && dialect.reads_body(&parts.method, parts.uri.path());
+    let facts_are_in_body = entry.needs_facts && dialect.reads_body(&parts.method, path);
     if !entry.needs_body && !facts_are_in_body {
         return Inspected {
             read: Read::Not,
@@ -87,13 +87,14 @@ impl Inspected {
     pub fn call<'a>(
         &'a self,
         entry: &'a RouteEntry,
+        dialect: &'a str,
         parts: &'a request::Parts,
         known: Known<'a>,
         facts: Facts,
     ) -> Call<'a> {
         Call {
             route: entry.route.name.clone(),
-            dialect: &entry.route.dialect,
+            dialect,
             method: &parts.method,
             path: known.path,
             query: parts.uri.query(),

@@ -14,6 +14,7 @@ use murphy_core::clock::{Offset, WallClock};
 use murphy_core::draw::identity;
 use murphy_core::exchange::Exchange;
 use murphy_core::outcome::{Cause, Outcome};
+use murphy_dialects::registry::AUTO;
 use murphy_observe::Observer;
 use murphy_observe::metrics::NO_ROUTE;
 use murphy_rules::matcher::Head;
@@ -24,12 +25,13 @@ use crate::body::ProxyBody;
 use crate::effects::memory::Memory;
 use crate::effects::wait::Gate;
 use crate::error::Break;
+use crate::faulted::{self, dialect_of};
 use crate::gatekeeper::Gatekeeper;
 use crate::listen::Conn;
 use crate::record::{Opening, Record};
 use crate::rescue::{self, Problem};
 use crate::upstream::{UpstreamError, Upstreams};
-use crate::{faulted, forward, inspect};
+use crate::{forward, inspect};
 
 /// What all workers share.
 pub struct Proxy {
@@ -188,7 +190,11 @@ impl Worker {
         exchange.agent = Name::clone(&arrival.agent.shown);
         if let Some(route) = route {
             exchange.route = Name::clone(&route.name);
-            exchange.dialect = Name::clone(&route.dialect);
+            exchange.dialect = if *route.dialect == *AUTO {
+                Name::from(dialect_of(route, line.1).name())
+            } else {
+                Name::clone(&route.dialect)
+            };
         }
         (exchange.method, exchange.path) = (line.0, line.1.to_owned());
         exchange.generation = snapshot.generation;

@@ -105,6 +105,12 @@ impl Record {
         exchange.stream = facts.stream;
     }
 
+    /// The model that was asked, as far as it is known.
+    #[must_use]
+    pub fn model(&self) -> Option<String> {
+        self.opening.exchange.model.clone()
+    }
+
     /// Adds what was decided.
     pub fn decided(&mut self, trace: Option<Arc<Trace>>, held: Vec<HeldRule>) {
         self.trace = trace;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use murphy_core::Name;
 use murphy_core::draw::identity;
-use murphy_core::effect::{Effect, Limit, Per};
+use murphy_core::effect::{Effect, Limit, Per, ReplySource, Respond};
 use murphy_core::problem::{Path, Problem};
 use murphy_core::route::Route;
 use murphy_faults::Ctx;
@@ -87,11 +87,21 @@ impl CompiledRule {
         !route.protected && self.matcher.covers(route)
     }
 
-    /// Whether it looks at facts that a dialect may have to read from the body.
+    /// Whether it looks at facts that a dialect may have to read from the body, or answers in words that name them:
+    /// an API whose model is not found says which.
     #[must_use]
     pub fn needs_facts(&self) -> bool {
         let limits_sessions = self.limiter.is_some_and(|limit| limit.per == Per::Session);
-        self.matcher.needs_facts() || self.cadence.per == Per::Session || limits_sessions
+        let rendered = self.effects.iter().any(|effect| {
+            matches!(
+                &**effect,
+                Effect::Respond(Respond {
+                    reply: ReplySource::Failure(_),
+                    ..
+                })
+            )
+        });
+        self.matcher.needs_facts() || self.cadence.per == Per::Session || limits_sessions || rendered
     }
 
     /// Whether it may give an earlier answer again.

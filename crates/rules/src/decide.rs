@@ -156,9 +156,10 @@ fn effects(rule: &ActiveRule, key: &DrawKey, reading: Option<LimitReading>) -> i
                 },
                 Effect::Limit(_) => Drawn {
                     reading,
+                    bits: key.word(lane + LANE_BITS),
                     ..Drawn::default()
                 },
-                Effect::Body(_) | Effect::Abort(_) => Drawn {
+                Effect::Body(_) | Effect::Abort(_) | Effect::Respond(_) => Drawn {
                     bits: key.word(lane + LANE_BITS),
                     ..Drawn::default()
                 },

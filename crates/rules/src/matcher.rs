@@ -5,7 +5,7 @@ use std::fmt;
 
 use http::{HeaderMap, HeaderName, Method};
 use murphy_core::agent::AgentId;
-use murphy_core::call::{Body, Call};
+use murphy_core::call::{Body, Call, Facts};
 use murphy_core::problem::{Path, Problem};
 use murphy_core::route::Route;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -17,6 +17,9 @@ use crate::scenario::{BodyWhen, When};
 
 /// How much of a body, in bytes, a pattern looks at.
 pub const BODY_MATCH_BYTES_MAX: usize = 64 << 10;
+
+/// The dialect of a route whose calls tell theirs one by one.
+const AUTO: &str = "auto";
 
 /// What is known of a call before its body is read.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +50,10 @@ pub struct Matcher {
     stream: Option<OneOf<bool>>,
     mcp_method: Option<OneOf<Pattern>>,
     tool: Option<OneOf<Pattern>>,
-    attempt: Option<OneOf<Attempt>>,
+    has_tools: Option<bool>,
+    message_count: Option<OneOf<Number>>,
+    max_tokens: Option<OneOf<Number>>,
+    attempt: Option<OneOf<Number>>,
     body: Option<BodyMatcher>,
 }
 
@@ -93,6 +99,9 @@ impl Matcher {
             stream: when.stream.clone(),
             mcp_method: set("mcp_method", &when.mcp_method, Subject::Text),
             tool: set("tool", &when.tool, Subject::Text),
+            has_tools: when.has_tools,
+            message_count: when.message_count.clone(),
+            max_tokens: when.max_tokens.clone(),
             attempt: when.attempt.clone(),
             body,
         }
@@ -101,7 +110,8 @@ impl Matcher {
     /// Whether calls of a route can match. Looked at once per snapshot, not per call.
     #[must_use]
     pub fn covers(&self, route: &Route) -> bool {
-        fits(&self.route, Some(&route.name)) && fits(&self.dialect, Some(&route.dialect))
+        fits(&self.route, Some(&route.name))
+            && (*route.dialect == *AUTO || fits(&self.dialect, Some(&route.dialect)))
     }
 
     /// Whether a call of a covered route can match, as far as its head tells: what is not known yet counts as
@@ -133,17 +143,20 @@ impl Matcher {
             agent: call.agent,
         };
         self.may_match(&head)
+            && fits(&self.dialect, Some(call.dialect))
             && fits(&self.model, facts.model.as_deref())
             && fits(&self.mcp_method, facts.mcp_method.as_deref())
-            && fits(&self.tool, facts.tool.as_deref())
+            && tool_fits(&self.tool, facts)
+            && self
+                .has_tools
+                .is_none_or(|wanted| wanted != facts.tools.is_empty())
+            && number_fits(&self.message_count, facts.messages.map(u64::from))
+            && number_fits(&self.max_tokens, facts.max_tokens)
+            && number_fits(&self.attempt, Some(u64::from(call.attempt)))
             && self
                 .stream
                 .as_ref()
                 .is_none_or(|set| set.holds(|wanted| *wanted == facts.stream))
-            && self
-                .attempt
-                .as_ref()
-                .is_none_or(|set| set.holds(|wanted| wanted.holds(call.attempt)))
             && self.body.as_ref().is_none_or(|body| body.matches(call.body))
     }
 
@@ -156,7 +169,13 @@ impl Matcher {
     /// Whether it looks at facts that a dialect may have to read from the body.
     #[must_use]
     pub fn needs_facts(&self) -> bool {
-        self.model.is_some() || self.stream.is_some() || self.mcp_method.is_some() || self.tool.is_some()
+        self.model.is_some()
+            || self.stream.is_some()
+            || self.mcp_method.is_some()
+            || self.tool.is_some()
+            || self.has_tools.is_some()
+            || self.message_count.is_some()
+            || self.max_tokens.is_some()
     }
 }
 
@@ -164,6 +183,22 @@ impl Matcher {
 fn fits(set: &Option<OneOf<Pattern>>, fact: Option<&str>) -> bool {
     set.as_ref()
         .is_none_or(|set| set.holds(|pattern| fact.is_some_and(|fact| pattern.matches(fact.as_bytes()))))
+}
+
+/// Whether a tool that is called or offered fits.
+fn tool_fits(set: &Option<OneOf<Pattern>>, facts: &Facts) -> bool {
+    set.as_ref().is_none_or(|set| {
+        set.holds(|pattern| {
+            let mut tools = facts.tool.iter().chain(&facts.tools);
+            tools.any(|tool| pattern.matches(tool.as_bytes()))
+        })
+    })
+}
+
+/// Whether a number fits; one that is missing fits only a negation.
+fn number_fits(set: &Option<OneOf<Number>>, number: Option<u64>) -> bool {
+    set.as_ref()
+        .is_none_or(|set| set.holds(|wanted| number.is_some_and(|number| wanted.holds(number))))
 }
 
 fn header_fits(headers: &HeaderMap, name: &HeaderName, set: &OneOf<Pattern>) -> bool {
@@ -215,11 +250,11 @@ fn hex(digit: u8) -> Option<u8> {
         .and_then(|digit| u8::try_from(digit).ok())
 }
 
-/// A number of tries, or a comparison with one: `3`, `">=2"`.
+/// A number, or a comparison with one: `3`, `">=2"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Attempt {
+pub struct Number {
     comparison: Comparison,
-    number: u32,
+    number: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -231,7 +266,7 @@ enum Comparison {
     AtLeast,
 }
 
-impl Attempt {
+impl Number {
     fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let signs = [
@@ -251,51 +286,49 @@ impl Attempt {
         Some(Self { comparison, number })
     }
 
-    fn holds(self, attempt: u32) -> bool {
+    fn holds(self, number: u64) -> bool {
         match self.comparison {
-            Comparison::Equal => attempt == self.number,
-            Comparison::Less => attempt < self.number,
-            Comparison::AtMost => attempt <= self.number,
-            Comparison::Greater => attempt > self.number,
-            Comparison::AtLeast => attempt >= self.number,
+            Comparison::Equal => number == self.number,
+            Comparison::Less => number < self.number,
+            Comparison::AtMost => number <= self.number,
+            Comparison::Greater => number > self.number,
+            Comparison::AtLeast => number >= self.number,
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Attempt {
+impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AttemptVisitor)
+        deserializer.deserialize_any(NumberVisitor)
     }
 }
 
-struct AttemptVisitor;
+struct NumberVisitor;
 
-impl Visitor<'_> for AttemptVisitor {
-    type Value = Attempt;
+impl Visitor<'_> for NumberVisitor {
+    type Value = Number;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number of tries such as 2, or a comparison such as \">=2\"")
+        f.write_str("a number such as 2, or a comparison such as \">=2\"")
     }
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Attempt, E> {
-        Attempt::parse(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Number, E> {
+        Number::parse(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
     }
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Attempt, E> {
-        let number =
-            u32::try_from(number).map_err(|_| E::invalid_value(de::Unexpected::Unsigned(number), &self))?;
-        Ok(Attempt {
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Number, E> {
+        Ok(Number {
             comparison: Comparison::Equal,
             number,
         })
     }
 }
 
-impl JsonSchema for Attempt {
+impl JsonSchema for Number {
     fn schema_name() -> Cow<'static, str> {
-        "Attempt".into()
+        "Number".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A number of tries, from 1, or a comparison with one.",
+            "description": "A number, or a comparison with one.",
             "type": ["string", "integer"],
             "pattern": r"^\s*(>=|<=|>|<|=)?\s*[0-9]+\s*$",
             "minimum": 0,

@@ -11,7 +11,7 @@ use murphy_faults::Fault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::matcher::Attempt;
+use crate::matcher::Number;
 use crate::pattern::{OneOf, Text};
 
 /// The most rules that one scenario may have.
@@ -163,10 +163,17 @@ pub struct When {
     pub stream: Option<OneOf<bool>>,
     /// The method of an MCP message.
     pub mcp_method: Option<OneOf<Text>>,
-    /// The tool that is called.
+    /// A tool that is called or offered.
     pub tool: Option<OneOf<Text>>,
-    /// Which try of the same operation it is: a number, or a comparison such as `">=2"`.
-    pub attempt: Option<OneOf<Attempt>>,
+    /// Whether tools are offered.
+    pub has_tools: Option<bool>,
+    /// How many messages the request has: a number, or a comparison such as `">20"`.
+    pub message_count: Option<OneOf<Number>>,
+    /// The most tokens that the answer may have: a number, or a comparison.
+    pub max_tokens: Option<OneOf<Number>>,
+    /// Which try of the same operation it is: a number, or a comparison such as `">=2"`. What the client says of
+    /// itself (`x-stainless-retry-count`) counts if it is more than Murphy has seen.
+    pub attempt: Option<OneOf<Number>>,
     /// What the request's body says.
     pub body: Option<BodyWhen>,
 }
@@ -187,6 +194,9 @@ impl When {
             stream,
             mcp_method,
             tool,
+            has_tools,
+            message_count,
+            max_tokens,
             attempt,
             body,
         } = self; // exhaustive, so that a new key cannot be forgotten here
@@ -202,6 +212,9 @@ impl When {
             ("stream", stream.is_some()),
             ("mcp_method", mcp_method.is_some()),
             ("tool", tool.is_some()),
+            ("has_tools", has_tools.is_some()),
+            ("message_count", message_count.is_some()),
+            ("max_tokens", max_tokens.is_some()),
             ("attempt", attempt.is_some()),
             ("body", body.is_some()),
         ]

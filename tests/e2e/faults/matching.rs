@@ -154,15 +154,66 @@ async fn each_key_takes_what_it_says_and_nothing_else() {
 
 #[test]
 fn the_table_has_a_row_for_every_key_that_plain_http_has() {
-    let of_later_dialects = ["model", "mcp_method", "tool"]; // facts that the plain dialect does not know
+    let of_later_dialects = ["mcp_method"]; // a fact that no dialect knows yet
     let schema = schemars_of_when();
     for key in schema {
         let named = |when: &str| when.starts_with(&format!("{key}:"));
-        let covered = CASES.iter().any(|(when, ..)| named(when)) || key == "attempt"; // has a test of its own
+        let whens = CASES.iter().map(|(when, ..)| *when);
+        let covered = whens.chain(LLM_CASES.iter().map(|(when, ..)| *when)).any(named);
         assert!(
-            covered || of_later_dialects.contains(&key.as_str()),
+            covered || key == "attempt" || of_later_dialects.contains(&key.as_str()), // attempt has a test of its own
             "no case for {key}"
         );
+    }
+}
+
+const FEW: &str = r#"{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hi"}]}"#;
+const MANY: &str = r#"{"model":"o3","max_tokens":64,"messages":[{"role":"user","content":"a"},{"role":"user","content":"b"}],
+    "tools":[{"type":"function","function":{"name":"pay","parameters":{}}}]}"#;
+
+/// What the body of an LLM API's request says: a `when`, and whether it takes [`FEW`] and [`MANY`].
+const LLM_CASES: &[(&str, bool, bool)] = &[
+    ("model: gpt-4o*", true, false),
+    ("tool: pay", false, true),
+    ("has_tools: true", false, true),
+    ("has_tools: false", true, false),
+    ("message_count: '<2'", true, false),
+    ("max_tokens: 64", false, true),
+    ("max_tokens: { not: 64 }", true, false),
+];
+
+#[tokio::test]
+async fn what_a_request_to_an_llm_says_is_matched_by_name_and_by_auto() {
+    for dialect in ["openai", "auto"] {
+        for (when, few, many) in LLM_CASES {
+            let sim = sim();
+            let scenario = rule(&format!(
+                "when: {{ route: llm, {when} }}, fault: {{ status: 418 }}"
+            ));
+            let bench = Setup::new(http(&sim))
+                .on(CASE, &scenario)
+                .route("llm", http(&sim), &format!("dialect = \"{dialect}\""))
+                .start()
+                .await;
+            for (body, wanted) in [(FEW, few), (MANY, many)] {
+                let mut client = bench.client().await;
+                let text = format!(
+                    "POST /llm/v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+                     Content-Length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+                client.send(text).await.unwrap();
+                let taken = client.response("POST").await.status() == 418;
+                assert_eq!(taken, *wanted, "{dialect}: {when} and {body}");
+            }
+            let exchanges = bench.exchanges(2).await;
+            assert!(
+                exchanges
+                    .iter()
+                    .all(|exchange| *exchange.dialect == *"openai-compatible"
+                        || *exchange.dialect == *"openai")
+            );
+        }
     }
 }
 

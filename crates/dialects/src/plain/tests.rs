@@ -17,7 +17,7 @@ fn failure(kind: FailureKind) -> Failure {
     }
 }
 
-fn limited(exhausted: bool) -> Rendering {
+fn limited(exhausted: bool) -> Rendering<'static> {
     let limit = Limit {
         limit: 10,
         window: Duration::from_secs(60),
@@ -35,10 +35,13 @@ fn limited(exhausted: bool) -> Rendering {
     }
 }
 
-fn freely() -> Rendering {
+fn freely() -> Rendering<'static> {
     Rendering {
         now: SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777),
         limit: None,
+        bits: 0,
+        path: "/",
+        model: None,
     }
 }
 

@@ -61,7 +61,7 @@ name = "a"
 host = "A.example"
 path = "/a/b/"
 upstream = "https://x.test:8443/base/"
-dialect = "openai"
+dialect = "mcp"
 timeouts = { connect = "3s", first_byte = "1m" }
 protected = true
 protocol = "http2"

@@ -52,6 +52,10 @@ pub struct Ctx<'a> {
     pub arrived: SystemTime,
     /// The request's path and query as the agent wrote them.
     pub target: &'a str,
+    /// The path below the route's prefix, and the query.
+    pub path: &'a str,
+    /// The model that was asked, as far as it is known.
+    pub model: Option<&'a str>,
 }
 
 /// The whole-body edits share this end: the edited bytes, or the reason why not.

@@ -103,7 +103,12 @@ async fn one(
                 ctx.trace
                     .applied(&planned.rule, format!("over the limit of {}", limit.limit));
                 read_away(&parts.headers, &mut body).await;
-                return Step::End(Next::Answer(respond::limited(ctx, limit, &reading)));
+                return Step::End(Next::Answer(respond::limited(
+                    ctx,
+                    limit,
+                    &reading,
+                    planned.drawn.bits,
+                )));
             }
             _ => forward.later.push(planned),
         },
@@ -209,7 +214,7 @@ async fn answered(
     parts: &request::Parts,
     mut body: BoxBody,
 ) -> Step {
-    match respond::answer(ctx, source) {
+    match respond::answer(ctx, source, planned.drawn.bits) {
         Ok((response, what)) => {
             ctx.trace.applied(&planned.rule, what);
             if malformed {

@@ -17,17 +17,11 @@ use crate::rescue;
 ///
 /// # Errors
 /// [`Skip::NothingEarlier`] if an earlier answer is asked for and none is remembered.
-pub fn answer(ctx: &Ctx<'_>, source: &ReplySource) -> Result<(Response<Bytes>, String), Skip> {
+pub fn answer(ctx: &Ctx<'_>, source: &ReplySource, bits: u64) -> Result<(Response<Bytes>, String), Skip> {
     let (reply, what): (Cow<'_, Reply>, String) = match source {
         ReplySource::Fixed(reply) => (Cow::Borrowed(reply), format!("answered {}", reply.status)),
         ReplySource::Failure(failure) => {
-            let reply = ctx.dialect.render(
-                failure,
-                &Rendering {
-                    now: ctx.arrived,
-                    limit: None,
-                },
-            );
+            let reply = ctx.dialect.render(failure, &rendering(ctx, None, bits));
             let what = format!("answered {} ({})", reply.status, failure.kind);
             (Cow::Owned(reply), what)
         }
@@ -45,7 +39,7 @@ pub fn answer(ctx: &Ctx<'_>, source: &ReplySource) -> Result<(Response<Bytes>, S
 
 /// The answer of an exhausted limiter: rate limited, with a wait that is true.
 #[must_use]
-pub fn limited(ctx: &Ctx<'_>, limit: &Limit, reading: &LimitReading) -> Response<Bytes> {
+pub fn limited(ctx: &Ctx<'_>, limit: &Limit, reading: &LimitReading, bits: u64) -> Response<Bytes> {
     let failure = Failure {
         kind: FailureKind::RateLimited,
         retry_after: Some(reading.resets_in),
@@ -53,22 +47,29 @@ pub fn limited(ctx: &Ctx<'_>, limit: &Limit, reading: &LimitReading) -> Response
         message: None,
     };
     rescue::respond(
-        &ctx.dialect.render(&failure, &rendering(ctx, limit, reading)),
+        &ctx.dialect
+            .render(&failure, &rendering(ctx, Some((*limit, *reading)), bits)),
         ctx.arrived,
     )
 }
 
 /// The fields by which a limiter tells a call that passes how much is left.
 pub fn limit_fields(ctx: &Ctx<'_>, limit: &Limit, reading: &LimitReading, headers: &mut HeaderMap) {
-    for (name, value) in ctx.dialect.limit_headers(&rendering(ctx, limit, reading)) {
+    for (name, value) in ctx
+        .dialect
+        .limit_headers(&rendering(ctx, Some((*limit, *reading)), 0))
+    {
         headers.insert(name, value);
     }
 }
 
-fn rendering(ctx: &Ctx<'_>, limit: &Limit, reading: &LimitReading) -> Rendering {
+fn rendering<'a>(ctx: &'a Ctx<'_>, limit: Option<(Limit, LimitReading)>, bits: u64) -> Rendering<'a> {
     Rendering {
         now: ctx.arrived,
-        limit: Some((*limit, *reading)),
+        limit,
+        bits,
+        path: ctx.path,
+        model: ctx.model,
     }
 }
 

@@ -62,21 +62,23 @@ async fn terminal(ctx: &Ctx<'_>, planned: &Planned, mut body: BoxBody) -> Result
         return Ok(Terminal::Released(body));
     }
     match &*planned.effect {
-        Effect::Respond(Respond { reply, malformed, .. }) => match respond::answer(ctx, reply) {
-            Ok((response, what)) => {
-                let _broke = discard(&mut body, ctx.body_bytes_max).await;
-                ctx.trace
-                    .applied(&planned.rule, format!("{what} after the upstream's own answer"));
-                if *malformed {
-                    ctx.trace.damaged();
+        Effect::Respond(Respond { reply, malformed, .. }) => {
+            match respond::answer(ctx, reply, planned.drawn.bits) {
+                Ok((response, what)) => {
+                    let _broke = discard(&mut body, ctx.body_bytes_max).await;
+                    ctx.trace
+                        .applied(&planned.rule, format!("{what} after the upstream's own answer"));
+                    if *malformed {
+                        ctx.trace.damaged();
+                    }
+                    Ok(Terminal::Answer(Box::new(response.map(ProxyBody::full))))
                 }
-                Ok(Terminal::Answer(Box::new(response.map(ProxyBody::full))))
+                Err(why) => {
+                    ctx.trace.skipped(&planned.rule, why);
+                    Ok(Terminal::Released(body))
+                }
             }
-            Err(why) => {
-                ctx.trace.skipped(&planned.rule, why);
-                Ok(Terminal::Released(body))
-            }
-        },
+        }
         Effect::Hang(Hang { max, .. }) => match hung(ctx, planned, *max).await {
             Some(broken) => Err(broken),
             None => Ok(Terminal::Released(body)),

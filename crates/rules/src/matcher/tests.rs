@@ -22,6 +22,9 @@ fn chat() -> Request {
     request.attempt = 2;
     request.facts.model = Some("gpt-4o".to_owned());
     request.facts.stream = true;
+    request.facts.tools = vec!["search".to_owned(), "pay".to_owned()];
+    request.facts.messages = Some(12);
+    request.facts.max_tokens = Some(1_024);
     request
 }
 
@@ -53,6 +56,15 @@ fn each_key_matches_what_it_names() {
         ("attempt: '>=3'", false),
         ("attempt: ['1', '>1']", true),
         ("attempt: { not: 1 }", true),
+        ("tool: pay", true),
+        ("tool: { not: pay }", false),
+        ("tool: delete_*", false),
+        ("has_tools: true", true),
+        ("has_tools: false", false),
+        ("message_count: '>10'", true),
+        ("message_count: [11, 13]", false),
+        ("max_tokens: '<=1024'", true),
+        ("max_tokens: 1023", false),
         ("method: post, path: /v1/**, model: gpt-*, attempt: 1", false),
     ] {
         assert_eq!(matches(when, &chat()), wanted, "{when}");
@@ -119,6 +131,22 @@ fn a_body_that_is_no_json_has_bytes_and_one_that_is_unknown_matches_nothing() {
 }
 
 #[test]
+fn what_is_not_known_fits_only_a_negation() {
+    let plain = Request::get("/");
+    for (when, wanted) in [
+        ("message_count: '>=0'", false),
+        ("message_count: { not: 3 }", true),
+        ("max_tokens: '<9'", false),
+        ("has_tools: false", true),
+        ("has_tools: true", false),
+        ("tool: '*'", false),
+        ("tool: { not: pay }", true),
+    ] {
+        assert_eq!(matches(when, &plain), wanted, "{when}");
+    }
+}
+
+#[test]
 fn a_pattern_looks_at_no_more_of_a_body_than_it_may() {
     let at = |place: usize| Request::get("/").body("x".repeat(place) + "needle");
     assert!(matches(
@@ -130,20 +158,20 @@ fn a_pattern_looks_at_no_more_of_a_body_than_it_may() {
 
 #[test]
 fn what_cannot_be_a_comparison_is_refused() {
-    for text in ["", ">", "=>2", ">=-1", "two", "+2", "99999999999", ">>2"] {
-        assert_eq!(Attempt::parse(text), None, "{text:?}");
+    for text in ["", ">", "=>2", ">=-1", "two", "+2", "99999999999999999999", ">>2"] {
+        assert_eq!(Number::parse(text), None, "{text:?}");
     }
 }
 
 proptest! {
     #[test]
-    fn comparisons_compare(number in 0_u32..10, attempt in 0_u32..10, space in " {0,2}") {
+    fn comparisons_compare(number in 0_u64..10, attempt in 0_u64..10, space in " {0,2}") {
         for (sign, wanted) in [
             ("", attempt == number), ("=", attempt == number), ("<", attempt < number),
             ("<=", attempt <= number), (">", attempt > number), (">=", attempt >= number),
         ] {
             let text = format!("{space}{sign}{space}{number}");
-            prop_assert_eq!(Attempt::parse(&text).unwrap().holds(attempt), wanted, "{}", text);
+            prop_assert_eq!(Number::parse(&text).unwrap().holds(attempt), wanted, "{}", text);
         }
     }
 
