@@ -60,6 +60,8 @@ type Signs = &'static [fn(&Saw) -> bool];
 const SIGNS: &[(&str, Signs)] = &[
     ("black-hole", &[|saw| matches!(saw, Saw::Nothing)]),
     ("brownout", &[|saw| saw.status() == 503]),
+    ("content-filter", &[|saw| saw.status() == 400]),
+    ("context-window-exceeded", &[|saw| saw.status() == 400]),
     ("corrupt-json", &[Saw::malformed]),
     (
         "dropped-connections",
@@ -87,7 +89,9 @@ const SIGNS: &[(&str, Signs)] = &[
             |saw| saw.status() == 502,
         ],
     ),
+    ("model-retired", &[|saw| saw.status() == 404]),
     ("overloaded", &[|saw| saw.status() == 503]),
+    ("quota-exhausted", &[|saw| saw.status() == 402]),
     (
         "rate-limited",
         &[
@@ -99,6 +103,7 @@ const SIGNS: &[(&str, Signs)] = &[
         "redirect-loop",
         &[|saw| saw.status() == 302, |saw| saw.status() == 307],
     ),
+    ("revoked-key", &[|saw| saw.status() == 401]),
     ("slow", &[|saw| matches!(saw, Saw::Nothing)]),
     ("slow-stream", &[|saw| matches!(saw, Saw::Nothing)]),
     ("stale-data", &[|saw| saw.has(super::harness::MARK)]),
