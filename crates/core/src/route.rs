@@ -6,6 +6,9 @@ use http::uri::{Authority, Scheme};
 
 use crate::Name;
 
+/// The dialect of a route whose calls tell theirs one by one: by the upstream's host, then by the path.
+pub const AUTO: &str = "auto";
+
 /// A route: which requests it takes and where they go. The upstream is fixed by configuration and never
 /// derived from a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +21,7 @@ pub struct Route {
     pub prefix: String,
     /// Where requests go.
     pub upstream: Upstream,
-    /// What the API speaks.
+    /// What the API speaks; may be [`AUTO`].
     pub dialect: Name,
     /// How long its steps may take.
     pub timeouts: Timeouts,

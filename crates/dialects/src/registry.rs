@@ -11,6 +11,8 @@ use crate::openai::OpenAi;
 use crate::openai_compatible::OpenAiCompatible;
 use crate::plain::Plain;
 
+pub use murphy_core::route::AUTO;
+
 /// Every dialect, one line each.
 static DIALECTS: &[&dyn Dialect] = &[
     &Plain,
@@ -37,9 +39,6 @@ pub const NAMES: &[&str] = &[
 
 /// Names that a configuration may use already. They behave as `plain` until their dialect is there.
 pub const PLANNED: &[&str] = &["mcp"];
-
-/// The name of a route's dialect that is found out for each call: by the upstream's host, then by the path.
-pub const AUTO: &str = "auto";
 
 /// The dialect of that name: for a planned one, `plain`; `None` if the name is not known.
 #[must_use]

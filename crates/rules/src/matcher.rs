@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, Method};
 use murphy_core::agent::AgentId;
 use murphy_core::call::{Body, Call, Facts};
 use murphy_core::problem::{Path, Problem};
-use murphy_core::route::Route;
+use murphy_core::route::{AUTO, Route};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde_json::Value;
@@ -17,9 +17,6 @@ use crate::scenario::{BodyWhen, When};
 
 /// How much of a body, in bytes, a pattern looks at.
 pub const BODY_MATCH_BYTES_MAX: usize = 64 << 10;
-
-/// The dialect of a route whose calls tell theirs one by one.
-const AUTO: &str = "auto";
 
 /// What is known of a call before its body is read.
 #[derive(Debug, Clone, Copy)]
